@@ -1,0 +1,2 @@
+//! A fetcher that crawls a site and survives being killed.
+fn main() {}

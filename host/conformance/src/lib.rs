@@ -1,0 +1,1 @@
+//! The contract of larder's backends as code.

@@ -1,0 +1,1 @@
+//! A persistence host for data fetchers: key-value state and blobs behind one configuration, with WebAssembly plugins.

@@ -1,0 +1,1 @@
+//! Runs WebAssembly components as storage backends and layers of larder.

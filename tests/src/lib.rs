@@ -1,0 +1,1 @@
+//! Suites that see several crates of larder.

@@ -1,0 +1,2 @@
+//! Builds, tests, measures and demonstrates larder.
+fn main() {}
