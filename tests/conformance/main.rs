@@ -4,13 +4,14 @@
 //! `target/conformance/`; `larder_conformance::report::merge` makes the table of backends by
 //! features of them. `LARDER_SEED` replays a run with another seed.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use larder_conformance::{
     Report,
     kv::{self, Options, Subject},
 };
 use larder_core::{BoxFuture, KvStore, ManualClock, MemoryKv, Result};
+use larder_tests::workspace_root;
 
 /// A subject from its name and a way to open an empty store on a clock.
 struct Kv<F> {
@@ -51,9 +52,8 @@ where
 }
 
 fn keep(report: &Report) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/conformance");
+    let folder = workspace_root().join("target").join("conformance");
     report.write(&folder).expect("the report is written");
-    println!("{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,6 +42,10 @@ use crate::{CaseOutcome, CaseResult, Contract, Report};
 
 mod case;
 mod cases;
+mod model;
+#[cfg(test)]
+mod mutants;
+mod random;
 mod stage;
 
 use case::Failure;
@@ -92,14 +96,15 @@ pub async fn run(subject: &dyn Subject, options: &Options) -> Report {
         seed: options.seed,
         cases: Vec::new(),
     };
-    let capabilities = match subject.fresh().await {
-        Ok(store) => store.describe().capabilities,
+    let description = match subject.fresh().await {
+        Ok(store) => store.describe(),
         Err(error) => {
             let outcome = CaseOutcome::Failed(error.chain());
             report.cases.push(CaseResult { name: "an empty store opens", feature: "open", outcome });
             return report;
         }
     };
+    let capabilities = description.capabilities;
     report.declared = capabilities.iter_names().map(|(name, _)| name.to_ascii_lowercase()).collect();
     for group in cases::GROUPS {
         for case in group.cases {
@@ -118,5 +123,10 @@ pub async fn run(subject: &dyn Subject, options: &Options) -> Report {
             report.cases.push(CaseResult { name: case.name, feature: group.feature, outcome });
         }
     }
+    let outcome = match model::run(subject, options, description).await {
+        Ok(()) => CaseOutcome::Held,
+        Err(Failure(seen)) => CaseOutcome::Failed(seen),
+    };
+    report.cases.push(CaseResult { name: model::NAME, feature: model::FEATURE, outcome });
     report
 }

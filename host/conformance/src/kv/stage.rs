@@ -82,12 +82,7 @@ impl Stage {
         let single = self.get(name).await?;
         ensure!(single.is_none(), "get({}) must find nothing, got {}", brief(&name), brief(&single));
         let many = self.get_many(&[name]).await?;
-        ensure!(
-            many == [None],
-            "get_many([{}]) must find nothing, got {}",
-            brief(&name),
-            brief(&many)
-        );
+        ensure!(many == [None], "get_many([{}]) must find nothing, got {}", brief(&name), brief(&many));
         if self.description.capabilities.contains(larder_core::Capabilities::SCAN) {
             let listed = self.list(KeyRange::from_key(name)).await?;
             ensure!(
@@ -188,7 +183,10 @@ impl Stage {
         let error = match self.store.commit(commit).await {
             Err(error) => error,
             Ok(outcomes) => {
-                return Err(Failure(format!("a commit that must be {kind} went through: {}", brief(&outcomes))));
+                return Err(Failure(format!(
+                    "a commit that must be {kind} went through: {}",
+                    brief(&outcomes)
+                )));
             }
         };
         let after = self.store.get_many(&keys).await?;
@@ -207,11 +205,7 @@ impl Stage {
     /// A commit whose check must fail, naming `name`.
     pub(super) async fn conflicts(&self, commit: &Commit, name: &str) -> Verdict {
         let error = self.refused(commit, ErrorKind::Conflict).await?;
-        ensure!(
-            error.context("key") == Some(name),
-            "a conflict must name its key {}: {error}",
-            brief(&name)
-        );
+        ensure!(error.context("key") == Some(name), "a conflict must name its key {}: {error}", brief(&name));
         Ok(())
     }
 
@@ -235,12 +229,7 @@ impl Stage {
         }
         let mut bytes = 0;
         for (key, entry) in &page.entries {
-            ensure!(
-                scan.range.contains(key),
-                "{} is not in the range {}",
-                brief(key),
-                brief(&scan.range)
-            );
+            ensure!(scan.range.contains(key), "{} is not in the range {}", brief(key), brief(&scan.range));
             let empty = scan.want == Want::Entries || entry.value.is_empty();
             ensure!(empty, "a scan of keys only returned a value under {}", brief(key));
             bytes += key.len() + entry.value.len();

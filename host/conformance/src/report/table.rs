@@ -69,9 +69,7 @@ impl fmt::Display for Tally {
 }
 
 /// Features in the order of their first case.
-pub(super) fn tallies<'a>(
-    cases: impl Iterator<Item = (&'a str, &'a CaseOutcome)>,
-) -> Vec<(&'a str, Tally)> {
+pub(super) fn tallies<'a>(cases: impl Iterator<Item = (&'a str, &'a CaseOutcome)>) -> Vec<(&'a str, Tally)> {
     let mut tallies: Vec<(&str, Tally)> = Vec::new();
     for (feature, outcome) in cases {
         let outcome = match outcome {

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
-use larder_core::{Capabilities, Commit, Error, ErrorKind, Expectation, Key, KeyRange, KvStore, Outcome, Scan};
+use larder_core::{
+    Capabilities, Commit, Error, ErrorKind, Expectation, Key, KeyRange, KvStore, Outcome, Scan,
+};
 use tokio::task::JoinSet;
 
 use crate::kv::{
@@ -27,9 +29,8 @@ pub(super) const GROUP: Group = Group {
         case("increments by compare-and-set lose nothing", |s| Box::pin(retried(s)))
             .needs(Capabilities::VERSIONS),
         case("concurrent deletes find the entry once", |s| Box::pin(deletes(s))),
-        case("each job of a queue is taken once", |s| Box::pin(queue(s))).needs(
-            Capabilities::VERSIONS.union(Capabilities::TRANSACTIONS).union(Capabilities::SCAN),
-        ),
+        case("each job of a queue is taken once", |s| Box::pin(queue(s)))
+            .needs(Capabilities::VERSIONS.union(Capabilities::TRANSACTIONS).union(Capabilities::SCAN)),
         case("transfers between counters keep their sum", |s| Box::pin(transfers(s)))
             .needs(Capabilities::COUNTERS.union(Capabilities::TRANSACTIONS)),
         case("a check on another key keeps two of them from both being taken", |s| Box::pin(write_skew(s)))

@@ -108,7 +108,20 @@ async fn prefixes(s: &Stage) -> Verdict {
 async fn nearly_equal(s: &Stage) -> Verdict {
     are_distinct(
         s,
-        &["key", "Key", "KEY", " key", "key ", "key\n", "ke\u{301}y", "k\u{e9}y", "kéy\u{200b}", "ß", "ss", "ſ"],
+        &[
+            "key",
+            "Key",
+            "KEY",
+            " key",
+            "key ",
+            "key\n",
+            "ke\u{301}y",
+            "k\u{e9}y",
+            "kéy\u{200b}",
+            "ß",
+            "ss",
+            "ſ",
+        ],
     )
     .await
 }
@@ -157,7 +170,8 @@ async fn delete_prefix(s: &Stage) -> Verdict {
 }
 
 async fn order(s: &Stage) -> Verdict {
-    let sorted: BTreeSet<&str> = AWKWARD.iter().copied().chain(["A", "a", "aa", "B", "b", "é", "z"]).collect();
+    let sorted: BTreeSet<&str> =
+        AWKWARD.iter().copied().chain(["A", "a", "aa", "B", "b", "é", "z"]).collect();
     // Written from both ends, so that the order of writing is no help.
     let names: Vec<&str> = sorted.iter().copied().collect();
     let (low, high) = names.split_at(names.len() / 2);

@@ -91,7 +91,20 @@ async fn empty_range(s: &Stage) -> Verdict {
 async fn prefix(s: &Stage) -> Verdict {
     put_all(
         s,
-        &["p", "p:", "p:a", "p:b", "p:b:c", "p;", "pp:a", "q:a", "o", "p:\u{10ffff}", "x\u{d7ff}1", "x\u{e000}1"],
+        &[
+            "p",
+            "p:",
+            "p:a",
+            "p:b",
+            "p:b:c",
+            "p;",
+            "pp:a",
+            "q:a",
+            "o",
+            "p:\u{10ffff}",
+            "x\u{d7ff}1",
+            "x\u{e000}1",
+        ],
     )
     .await?;
     expect(s, KeyRange::prefix("p:"), &["p:", "p:a", "p:b", "p:b:c", "p:\u{10ffff}"]).await?;
@@ -130,14 +143,17 @@ async fn lowest(s: &Stage) -> Verdict {
 async fn limit_zero(s: &Stage) -> Verdict {
     s.put("a", "1").await?;
     match s.store.scan(&Scan::new(KeyRange::all()).limit(0)).await {
-        Ok(page) => Err(Failure(format!("a scan of at most 0 entries answered {} of them", page.entries.len()))),
+        Ok(page) => {
+            Err(Failure(format!("a scan of at most 0 entries answered {} of them", page.entries.len())))
+        }
         Err(error) => refusal(error, ErrorKind::Invalid).map(drop),
     }
 }
 
 async fn no_next(s: &Stage) -> Verdict {
     put_all(s, &["a", "b", "c", "d"]).await?;
-    for (range, entries) in [(KeyRange::all(), 4), (KeyRange::between("a", "c"), 2), (KeyRange::from_key("d"), 1)]
+    for (range, entries) in
+        [(KeyRange::all(), 4), (KeyRange::between("a", "c"), 2), (KeyRange::from_key("d"), 1)]
     {
         // Also where the limit is just what is left: whoever asks for a page in vain has asked once too often.
         let entries_in_range = s.entries(Scan::new(range.clone()).limit(entries)).await?;
@@ -201,7 +217,8 @@ async fn bytes_bound(s: &Stage) -> Verdict {
     // One value may be larger than a page; it comes alone.
     let large = s.description.value_bytes_max.min(6 << 20);
     s.put("k001", pattern(large)).await?;
-    let sizes: Vec<usize> = s.entries(Scan::new(KeyRange::all())).await?.iter().map(|(_, e)| e.value.len()).collect();
+    let sizes: Vec<usize> =
+        s.entries(Scan::new(KeyRange::all())).await?.iter().map(|(_, e)| e.value.len()).collect();
     let expected = (0..count).map(|i| if i == 1 { large } else { size }).collect();
     same("the sizes, with a value larger than a page", sizes, expected)
 }

@@ -35,7 +35,8 @@ pub(super) const GROUP: Group = Group {
 
 async fn positions(s: &Stage) -> Verdict {
     s.put("b", "1").await?;
-    let mut commit = Commit::new().delete(key("z")?).put(key("c")?, "1").delete(key("b")?).put(key("a")?, "2");
+    let mut commit =
+        Commit::new().delete(key("z")?).put(key("c")?, "1").delete(key("b")?).put(key("a")?, "2");
     let counters = s.description.capabilities.contains(Capabilities::COUNTERS);
     if counters {
         commit = commit.add(key("n")?, 7);
@@ -191,9 +192,8 @@ async fn cancelled(s: &Stage) -> Verdict {
     futures::future::select(s.store.commit(&commit), futures::future::ready(())).await;
     // One commit asks for both keys at one moment; between the two questions the cancelled commit
     // may still have happened, but never half of it.
-    let both = |expect| -> Verdict<Commit> {
-        Ok(Commit::new().check(key("a")?, expect).check(key("b")?, expect))
-    };
+    let both =
+        |expect| -> Verdict<Commit> { Ok(Commit::new().check(key("a")?, expect).check(key("b")?, expect)) };
     let none = s.store.commit(&both(Expectation::Absent)?).await.is_ok();
     let all = s.store.commit(&both(Expectation::Present)?).await.is_ok();
     ensure!(none || all, "one key of a cancelled commit is there and the other is not");

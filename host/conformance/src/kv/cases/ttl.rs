@@ -180,10 +180,11 @@ async fn aba_by_expiry(s: &Stage) -> Verdict {
 }
 
 async fn mixed(s: &Stage) -> Verdict {
-    let commit = Commit::new()
-        .put_with_ttl(key("a")?, "1", SECOND)
-        .put(key("b")?, "2")
-        .put_with_ttl(key("c")?, "3", SECOND * 2);
+    let commit = Commit::new().put_with_ttl(key("a")?, "1", SECOND).put(key("b")?, "2").put_with_ttl(
+        key("c")?,
+        "3",
+        SECOND * 2,
+    );
     s.commit(&commit).await?;
     s.advance(SECOND);
     s.is_gone("a").await?;

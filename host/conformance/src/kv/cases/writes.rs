@@ -46,6 +46,8 @@ async fn touches_no_other(s: &Stage) -> Verdict {
 
 async fn deletes(s: &Stage) -> Verdict {
     s.put("a", "1").await?;
+    // Read before, so that a store which remembers what it read is seen.
+    s.holds("a", "1").await?;
     same("deleting an entry", s.delete("a").await?, true)?;
     s.is_gone("a").await
 }
