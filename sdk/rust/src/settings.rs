@@ -18,8 +18,7 @@ use crate::{Error, Result};
 ///
 /// let refused = Settings::from([("fodler", "/data")]).finish().unwrap_err();
 /// assert!(matches!(refused, Error::Invalid(text) if text.contains("fodler")));
-/// # larder_sdk::Result::<()>::Ok(())
-/// # .unwrap();
+/// # Ok::<(), Error>(())
 /// ```
 pub struct Settings {
     entries: Vec<(String, String)>,
