@@ -1,1 +1,3 @@
 //! Native storage backends of larder.
+
+pub mod object;
