@@ -19,8 +19,8 @@ pub use config::{Config, Environment, StoreKind};
 pub use host::Host;
 pub use kv::{CommitBuilder, Kv, ScanOptions, ScanStream, SetOptions, Versioned};
 pub use larder_core::{
-    Capabilities, Clock, Commit, Description, Effect, Entry, Error, ErrorKind, Key, KeyRange, KvStore, Outcome,
-    Result, SystemClock, Timestamp, Version,
+    Capabilities, Clock, Commit, Description, Effect, Entry, Error, ErrorKind, Key, KeyRange, KvStore,
+    Outcome, Result, SystemClock, Timestamp, Version,
 };
 pub use plan::{CACHE, Plan, STATE, STORAGE};
 pub use plugins::Plugins;

@@ -46,6 +46,12 @@ impl Origin {
         }
     }
 
+    /// The variable that made the table of this key by setting something in it.
+    pub(crate) fn variable_inside(&self, key: &str) -> Option<&str> {
+        let inside = |path: &str| path.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+        self.overridden.iter().find(|(path, _)| inside(path)).map(|(_, variable)| variable.as_str())
+    }
+
     /// A path of the configuration, as the program sees it.
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
         self.folder.join(path)

@@ -18,7 +18,8 @@ pub(super) fn apply(tree: &mut Value, environment: &Environment, origin: &mut Or
         if !name.contains("__") && !SECTIONS.contains(&name.to_ascii_lowercase().as_str()) {
             continue;
         }
-        let refuse = |message: &str| Error::config(message.to_owned()).with("variable", format!("{PREFIX}{name}"));
+        let refuse =
+            |message: &str| Error::config(message.to_owned()).with("variable", format!("{PREFIX}{name}"));
         let value = value.ok_or_else(|| refuse("the variable is not UTF-8 text"))?;
         let parts: Vec<&str> = name.split("__").collect();
         if parts.iter().any(|part| part.is_empty()) {

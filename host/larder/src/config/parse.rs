@@ -20,7 +20,9 @@ impl Format {
         match path.extension().and_then(|e| e.to_str()) {
             Some("yaml" | "yml") => Ok(Self::Yaml),
             Some("toml") => Ok(Self::Toml),
-            _ => Err(Error::config("expected a file named .yaml, .yml or .toml").with("file", path.display())),
+            _ => {
+                Err(Error::config("expected a file named .yaml, .yml or .toml").with("file", path.display()))
+            }
         }
     }
 
@@ -52,7 +54,9 @@ fn toml(text: &str) -> Result<Value> {
     toml::from_str(text).map_err(|error| {
         let refusal = Error::config(format!("not TOML as it should be: {}", error.message()));
         match error.span() {
-            Some(span) => refusal.with("line", text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1),
+            Some(span) => {
+                refusal.with("line", text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1)
+            }
             None => refusal,
         }
     })

@@ -34,9 +34,7 @@ impl<'a> Text<'a> {
             return self.expand(environment);
         };
         let path = origin.resolve(&Text(path).expand(environment)?);
-        let refuse = |message: &str| {
-            Error::config(format!("{message}: {}", path.display()))
-        };
+        let refuse = |message: &str| Error::config(format!("{message}: {}", path.display()));
         let metadata = std::fs::metadata(&path)
             .map_err(|e| refuse("the file that the value refers to can't be read").caused_by(e))?;
         if metadata.len() > FILE_BYTES_MAX {
@@ -64,9 +62,9 @@ impl<'a> Text<'a> {
                 rest = inside;
                 continue;
             }
-            let (name, after) = inside
-                .split_once('}')
-                .ok_or_else(|| Error::config("a reference `${` without its `}`; write `$${` for a literal one"))?;
+            let (name, after) = inside.split_once('}').ok_or_else(|| {
+                Error::config("a reference `${` without its `}`; write `$${` for a literal one")
+            })?;
             if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
                 return Err(Error::config(
                     "expected the name of an environment variable between `${` and `}`; write `$${` for a literal one",

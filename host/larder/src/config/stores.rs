@@ -143,7 +143,16 @@ pub struct LimitsSection {
 }
 
 const STORE: [&str; 10] = [
-    "kind", "url", "backend", "path", "layers", "value_max", "timeout", "retries", "concurrency", "cleanup_interval",
+    "kind",
+    "url",
+    "backend",
+    "path",
+    "layers",
+    "value_max",
+    "timeout",
+    "retries",
+    "concurrency",
+    "cleanup_interval",
 ];
 const PLUGIN: [&str; 6] = ["path", "sha256", "settings", "grants", "limits", "mode"];
 const GRANTS: [&str; 5] = ["folders", "env", "secrets", "tcp", "http"];
@@ -237,9 +246,8 @@ fn grants(table: &Table<'_>) -> Result<GrantsSection> {
 }
 
 fn folder(table: &Table<'_>) -> Result<FolderSection> {
-    let required = |key: &str, what: &str| {
-        table.text(key)?.ok_or_else(|| table.refuse(key, format!("missing: {what}")))
-    };
+    let required =
+        |key: &str, what: &str| table.text(key)?.ok_or_else(|| table.refuse(key, format!("missing: {what}")));
     let words = [("read", AccessSection::Read), ("read-write", AccessSection::ReadWrite)];
     Ok(FolderSection {
         path: required("path", "the folder on this machine")?,

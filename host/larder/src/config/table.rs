@@ -59,8 +59,12 @@ impl<'a> Table<'a> {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(map)) => {
                 let path = self.at(key);
-                let table =
-                    Table { map, origin: self.origin, environment: self.environment, path: Path::Below(&path) };
+                let table = Table {
+                    map,
+                    origin: self.origin,
+                    environment: self.environment,
+                    path: Path::Below(&path),
+                };
                 read(&table).map(Some)
             }
             Some(other) => Err(self.wrong(key, "a table", other)),
@@ -143,9 +147,11 @@ impl<'a> Table<'a> {
                     other => Err(self.wrong(&format!("{key}[{i}]"), "text", other)),
                 })
                 .collect(),
-            Some(Value::String(text)) if self.origin.variable(&self.at(key)).is_some() => {
-                Ok(text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect())
-            }
+            Some(Value::String(text)) if self.origin.variable(&self.at(key)).is_some() => Ok(text
+                .split(',')
+                .map(|part| part.trim().to_owned())
+                .filter(|part| !part.is_empty())
+                .collect()),
             Some(other) => Err(self.wrong(key, "a list of texts", other)),
         }
     }
@@ -166,12 +172,7 @@ impl<'a> Table<'a> {
 
     /// `true` or `false`.
     pub(super) fn truth(&self, key: &str) -> Result<Option<bool>> {
-        self.typed(
-            key,
-            "true or false",
-            |value| value.as_bool(),
-            |text| text.parse().ok(),
-        )
+        self.typed(key, "true or false", |value| value.as_bool(), |text| text.parse().ok())
     }
 
     /// A whole number from 0 to `max`.
@@ -240,11 +241,12 @@ impl<'a> Table<'a> {
             return Ok(());
         };
         let nearest = nearest(unknown, known.iter().copied()).unwrap_or_default();
-        let message = format!(
-            "unknown key `{unknown}`; did you mean `{nearest}`? (known here: {})",
-            known.join(", ")
-        );
-        Err(self.refuse(unknown, message))
+        let message =
+            format!("unknown key `{unknown}`; did you mean `{nearest}`? (known here: {})", known.join(", "));
+        match self.origin.variable_inside(&self.at(unknown)) {
+            Some(variable) => Err(self.refuse(unknown, message).with("variable", variable)),
+            None => Err(self.refuse(unknown, message)),
+        }
     }
 
     /// Refuses the value of a key, in a sentence.

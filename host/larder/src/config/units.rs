@@ -21,7 +21,8 @@ const SIZE: [(&str, u64); 8] = [
 const SECONDS_MAX: f64 = 1e3 * 365.25 * 86_400.0;
 
 /// What a duration may look like, for errors.
-pub(super) const DURATION: &str = "a duration, as seconds (3600) or with a unit (\"250ms\", \"30s\", \"5m\", \"2h\", \"1d\")";
+pub(super) const DURATION: &str =
+    "a duration, as seconds (3600) or with a unit (\"250ms\", \"30s\", \"5m\", \"2h\", \"1d\")";
 
 /// What a size may look like, for errors.
 pub(super) const BYTES: &str = "a size, in bytes (65536) or with a unit (\"64KiB\", \"8MiB\", \"1GB\")";
@@ -87,9 +88,14 @@ mod tests {
 
     #[test]
     fn durations_are_seconds_or_carry_a_unit() {
-        for (text, millis) in
-            [("3600", 3_600_000), ("30s", 30_000), ("5m", 300_000), ("250ms", 250), ("1.5h", 5_400_000), ("2 d", 172_800_000)]
-        {
+        for (text, millis) in [
+            ("3600", 3_600_000),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("250ms", 250),
+            ("1.5h", 5_400_000),
+            ("2 d", 172_800_000),
+        ] {
             assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
         }
         for bad in ["", "s", "-1", "5 weeks", "1e400", "9999999999999", "5m3s", "."] {
@@ -99,7 +105,9 @@ mod tests {
 
     #[test]
     fn sizes_are_bytes_or_carry_a_unit() {
-        for (text, bytes) in [("10", 10), ("64MiB", 64 << 20), ("64mib", 64 << 20), ("1 KB", 1_000), ("7B", 7)] {
+        for (text, bytes) in
+            [("10", 10), ("64MiB", 64 << 20), ("64mib", 64 << 20), ("1 KB", 1_000), ("7B", 7)]
+        {
             assert_eq!(size(text), Some(bytes), "{text}");
         }
         for bad in ["", "MiB", "-1", "1.5MiB", "99999999999GiB", "1 parsec"] {

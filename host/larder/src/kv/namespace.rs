@@ -20,7 +20,8 @@ impl Namespace {
             return Err(Error::invalid("the name of a namespace is empty"));
         }
         if name.contains(':') {
-            let message = "the name of a namespace contains a `:`, which ends it; nest two namespaces instead";
+            let message =
+                "the name of a namespace contains a `:`, which ends it; nest two namespaces instead";
             return Err(Error::invalid(message).with("namespace", name));
         }
         let prefix = format!("{}{name}:", self.0);
@@ -60,7 +61,10 @@ impl Namespace {
         }
         match key.strip_prefix(&*self.0) {
             Some(rest) => Key::new(rest),
-            None => Err(Error::new(larder_core::ErrorKind::Plugin, "the store answered a key that is out of range")),
+            None => Err(Error::new(
+                larder_core::ErrorKind::Plugin,
+                "the store answered a key that is out of range",
+            )),
         }
     }
 

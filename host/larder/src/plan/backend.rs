@@ -41,7 +41,12 @@ impl Backend {
     ///
     /// # Errors
     /// `config` where there is no such backend, or it is not built yet.
-    pub(super) fn read(word: &str, key: &str, folder: impl FnOnce() -> Result<PathBuf>, config: &Config) -> Result<Self> {
+    pub(super) fn read(
+        word: &str,
+        key: &str,
+        folder: impl FnOnce() -> Result<PathBuf>,
+        config: &Config,
+    ) -> Result<Self> {
         let read = || {
             let word = Text(word).expand(&config.environment)?;
             if word.contains("://") {
@@ -78,7 +83,9 @@ fn from_url(text: &str) -> Result<Backend> {
             .ok()
             .filter(|path| url.host().is_none() && path.parent().is_some())
             .map(Backend::File)
-            .ok_or_else(|| Error::config("expected `file:///` and an absolute path; a relative one goes into `path`")),
+            .ok_or_else(|| {
+                Error::config("expected `file:///` and an absolute path; a relative one goes into `path`")
+            }),
         other => Err(Error::config(format!(
             "unknown kind of URL `{other}://` (known: memory, file; not built yet: redis, s3, sqlite, postgres)"
         ))),
@@ -89,10 +96,16 @@ fn refuse(name: &str, config: &Config) -> Error {
     if let Some(error) = not_built(name) {
         return error;
     }
-    let known: Vec<&str> =
-        BUILT_IN.into_iter().filter(|n| *n != "fs").chain(config.plugins.keys().map(String::as_str)).collect();
+    let known: Vec<&str> = BUILT_IN
+        .into_iter()
+        .filter(|n| *n != "fs")
+        .chain(config.plugins.keys().map(String::as_str))
+        .collect();
     let near = nearest(name, known.iter().copied()).unwrap_or_default();
-    Error::config(format!("there is no backend `{name}`; did you mean `{near}`? (known: {})", known.join(", ")))
+    Error::config(format!(
+        "there is no backend `{name}`; did you mean `{near}`? (known: {})",
+        known.join(", ")
+    ))
 }
 
 fn not_built(name: &str) -> Option<Error> {

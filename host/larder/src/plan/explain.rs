@@ -37,7 +37,11 @@ fn explain_store(f: &mut fmt::Formatter<'_>, store: &StorePlan) -> fmt::Result {
         writeln!(f, "  metrics        calls, errors, hits and misses of each operation")?;
         writeln!(f, "  errors         say store, operation and key")?;
         match store.value_bytes_max {
-            Some(max) => writeln!(f, "  checks         capabilities and limits; values up to {}", show_size(max as u64))?,
+            Some(max) => writeln!(
+                f,
+                "  checks         capabilities and limits; values up to {}",
+                show_size(max as u64)
+            )?,
             None => writeln!(f, "  checks         capabilities and limits, as the backend declares them")?,
         }
     }
@@ -45,7 +49,10 @@ fn explain_store(f: &mut fmt::Formatter<'_>, store: &StorePlan) -> fmt::Result {
         writeln!(f, "  layer          plugin {layer}")?;
     }
     if let Some(retries) = store.guards.retries {
-        writeln!(f, "  retry          up to {retries} more times, only if unavailable and nothing was written")?;
+        writeln!(
+            f,
+            "  retry          up to {retries} more times, only if unavailable and nothing was written"
+        )?;
     }
     if let Some(timeout) = store.guards.timeout {
         writeln!(f, "  timeout        {} for each attempt", show_duration(timeout))?;
@@ -55,7 +62,11 @@ fn explain_store(f: &mut fmt::Formatter<'_>, store: &StorePlan) -> fmt::Result {
     }
     writeln!(f, "  backend        {}", store.backend)?;
     if store.kind == StoreKind::Kv && matches!(store.backend, Backend::File(_)) {
-        writeln!(f, "                 expired entries are swept every {}", show_duration(store.cleanup_interval))?;
+        writeln!(
+            f,
+            "                 expired entries are swept every {}",
+            show_duration(store.cleanup_interval)
+        )?;
     }
     Ok(())
 }
@@ -88,9 +99,13 @@ fn explain_plugin(f: &mut fmt::Formatter<'_>, plugin: &PluginPlan) -> fmt::Resul
     if let Some(instances) = plugin.instances_max {
         writeln!(f, "  limit          {instances} instances")?;
     }
-    writeln!(f, "  called         {}", match plugin.mode {
-        CallMode::Auto => "inline or on a fiber, as its imports ask for",
-        CallMode::Inline => "inline",
-        CallMode::Fiber => "on a fiber",
-    })
+    writeln!(
+        f,
+        "  called         {}",
+        match plugin.mode {
+            CallMode::Auto => "inline or on a fiber, as its imports ask for",
+            CallMode::Inline => "inline",
+            CallMode::Fiber => "on a fiber",
+        }
+    )
 }

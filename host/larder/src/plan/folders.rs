@@ -43,7 +43,12 @@ fn claims(plan: &Plan) -> Vec<Claim<'_>> {
     for (name, store) in &plan.stores {
         if let Backend::File(folder) = &store.backend {
             let shares = store.kind == StoreKind::Blob;
-            claims.push(Claim { who: format!("the store `{name}`"), folder: plain(folder), shares, plan: folder });
+            claims.push(Claim {
+                who: format!("the store `{name}`"),
+                folder: plain(folder),
+                shares,
+                plan: folder,
+            });
         }
     }
     for (name, plugin) in &plan.plugins {

@@ -135,7 +135,10 @@ impl Plan {
         let known: Vec<&str> = self.stores(kind).collect();
         let message = match nearest(name, known.iter().copied()) {
             Some(near) => {
-                format!("there is no {kind} store `{name}`; did you mean `{near}`? (stores: {})", known.join(", "))
+                format!(
+                    "there is no {kind} store `{name}`; did you mean `{near}`? (stores: {})",
+                    known.join(", ")
+                )
             }
             None => format!("there is no {kind} store `{name}`: the configuration names none of that kind"),
         };

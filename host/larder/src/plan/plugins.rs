@@ -86,7 +86,8 @@ impl Reading<'_> {
                 return Err(self.refuse(&at, format!("`{key}` is in `settings` too; one of them")));
             }
             if !Text(reference).is_reference() {
-                let message = "expected a reference, `${VAR}` or `file:PATH`: a secret is not written here".to_owned();
+                let message =
+                    "expected a reference, `${VAR}` or `file:PATH`: a secret is not written here".to_owned();
                 return Err(self.refuse(&at, message));
             }
             settings.push((key.clone(), self.resolve(reference, &at)?));
@@ -100,7 +101,10 @@ impl Reading<'_> {
         folders
             .map(|(i, folder)| {
                 if !folder.guest.starts_with('/') {
-                    let message = format!("expected a name that begins with `/`, such as /data, found `{}`", folder.guest);
+                    let message = format!(
+                        "expected a name that begins with `/`, such as /data, found `{}`",
+                        folder.guest
+                    );
                     return Err(self.refuse(&format!("grants.folders[{i}].as"), message));
                 }
                 let host = self.resolve(&folder.path, &format!("grants.folders[{i}].path"))?;

@@ -32,7 +32,8 @@ pub(super) fn plan(config: &Config, plan: &mut Plan) -> Result<()> {
         let store = named(config, name, section)?;
         if let Some(other) = plan.stores.insert(name.clone(), store) {
             let key = format!("stores.{name}");
-            let message = format!("the store `{name}` is already there, from {}; call this one otherwise", other.from);
+            let message =
+                format!("the store `{name}` is already there, from {}; call this one otherwise", other.from);
             return Err(config.origin.explain(Error::config(message), &key));
         }
     }
@@ -129,11 +130,16 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
     let refuse = |key: &str, message: String| config.origin.explain(Error::config(message), &at(key));
     let (key, word) = match (&section.url, &section.backend) {
         (Some(url), None) if url.contains("://") => ("url", url),
-        (Some(_), None) => return Err(refuse("url", "expected a URL, such as memory:// or file:///data".to_owned())),
+        (Some(_), None) => {
+            return Err(refuse("url", "expected a URL, such as memory:// or file:///data".to_owned()));
+        }
         (None, Some(backend)) => ("backend", backend),
         (Some(_), Some(_)) => return Err(refuse("url", "there is a `backend` too; one of them".to_owned())),
         (None, None) => {
-            return Err(refuse("backend", "missing: `memory`, `file`, a plugin's name, or `url` instead".to_owned()));
+            return Err(refuse(
+                "backend",
+                "missing: `memory`, `file`, a plugin's name, or `url` instead".to_owned(),
+            ));
         }
     };
     let folder = || match &section.path {
@@ -156,7 +162,10 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
     }
     let swept = section.kind == StoreKind::Kv && matches!(backend, Backend::File(_));
     if section.cleanup_interval.is_some() && !swept {
-        return Err(refuse("cleanup_interval", "only a key-value store of the backend `file` has it".to_owned()));
+        return Err(refuse(
+            "cleanup_interval",
+            "only a key-value store of the backend `file` has it".to_owned(),
+        ));
     }
     check_numbers(section, &refuse)?;
     Ok(StorePlan {

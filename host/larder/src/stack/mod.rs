@@ -17,10 +17,15 @@ mod metrics;
 mod retry;
 mod timeout;
 
-pub(crate) use self::{
-    checks::Checked, errors::Explained, limit::Limited, metrics::{Counters, Metered}, retry::Retried, timeout::Timed,
-};
 pub use self::metrics::{Metrics, OperationMetrics};
+pub(crate) use self::{
+    checks::Checked,
+    errors::Explained,
+    limit::Limited,
+    metrics::{Counters, Metered},
+    retry::{Backoff, Retried},
+    timeout::Timed,
+};
 
 #[cfg(test)]
 mod tests;

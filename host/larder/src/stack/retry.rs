@@ -44,7 +44,8 @@ impl Backoff {
         if !momentary || number >= self.retries_max {
             return None;
         }
-        let doubled = self.wait_first.saturating_mul(1_u32.checked_shl(number).unwrap_or(u32::MAX)).min(WAIT_MAX);
+        let doubled =
+            self.wait_first.saturating_mul(1_u32.checked_shl(number).unwrap_or(u32::MAX)).min(WAIT_MAX);
         // Between half and all of it, so that those who failed together don't come back together.
         let spread = doubled.mul_f64(0.5 + 0.5 * self.fraction());
         match error.retry_after_hint() {

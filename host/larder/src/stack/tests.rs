@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures::executor::block_on;
@@ -150,9 +153,18 @@ fn calls_errors_hits_and_misses_are_counted() {
     assert_eq!((metrics.hits, metrics.misses, metrics.writes), (1, 1, 1));
 }
 
-/// A store that never answers.
-#[derive(Debug)]
-struct Silent;
+/// A store that never answers and counts who is inside.
+#[derive(Debug, Default)]
+struct Silent(AtomicUsize);
+
+impl Silent {
+    fn never<T: Send + 'static>(&self) -> BoxFuture<'_, Result<T>> {
+        Box::pin(async {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().await
+        })
+    }
+}
 
 impl fmt::Display for Silent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,25 +177,25 @@ impl KvStore for Silent {
         Description::full()
     }
     fn get<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
-        Box::pin(std::future::pending())
+        self.never()
     }
     fn get_many<'a>(&'a self, _: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Entry>>>> {
-        Box::pin(std::future::pending())
+        self.never()
     }
     fn scan<'a>(&'a self, _: &'a Scan) -> BoxFuture<'a, Result<Page>> {
-        Box::pin(std::future::pending())
+        self.never()
     }
     fn commit<'a>(&'a self, _: &'a Commit) -> BoxFuture<'a, Result<Vec<Outcome>>> {
-        Box::pin(std::future::pending())
+        self.never()
     }
     fn health(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(std::future::pending())
+        self.never()
     }
 }
 
 #[tokio::test]
 async fn a_late_read_changed_nothing_and_of_a_late_write_nobody_knows() {
-    let store = Timed::new(Arc::new(Silent), std::time::Duration::from_millis(1));
+    let store = Timed::new(Arc::new(Silent::default()), std::time::Duration::from_millis(1));
     let error = store.get(&key()).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Timeout && !error.is_effect_unknown());
     let error = store.commit(&put()).await.unwrap_err();
@@ -192,14 +204,16 @@ async fn a_late_read_changed_nothing_and_of_a_late_write_nobody_knows() {
 
 #[tokio::test]
 async fn no_more_than_the_limit_are_inside_at_once() {
-    let store = Limited::new(Arc::new(Silent), 1);
-    let (key, mut second) = (key(), Box::pin(store.commit(&Commit::new())));
-    {
-        let mut first = store.get(&key);
-        assert!(futures::poll!(&mut first).is_pending());
-        assert!(futures::poll!(&mut second).is_pending());
-        assert_eq!(store.to_string(), "limit(1, silent)");
-    }
-    // The first one is gone, so that the second has its turn.
+    let silent = Arc::new(Silent::default());
+    let store = Limited::new(silent.clone(), 1);
+    let inside = || silent.0.load(Ordering::SeqCst);
+    let (key, commit) = (key(), put());
+    let (mut first, mut second) = (store.get(&key), store.commit(&commit));
+    assert!(futures::poll!(&mut first).is_pending());
     assert!(futures::poll!(&mut second).is_pending());
+    assert_eq!(inside(), 1);
+    drop(first);
+    assert!(futures::poll!(&mut second).is_pending());
+    assert_eq!(inside(), 2);
+    assert_eq!(store.to_string(), "limit(1, silent)");
 }

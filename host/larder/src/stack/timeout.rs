@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, task::Poll, time::Duration};
 
 use larder_core::{
-    BoxFuture, Commit, Description, Effect, Entry, Error, ErrorKind, Key, KvStore, Outcome, Page, Result, Scan,
+    BoxFuture, Commit, Description, Effect, Entry, Error, ErrorKind, Key, KvStore, Outcome, Page, Result,
+    Scan,
 };
 
 use crate::config::show_duration;
