@@ -1,0 +1,1 @@
+//! The conformance suite over every backend and plugin that ships.
