@@ -58,7 +58,7 @@ impl Bare {
         let mut store = Store::new(&engine, state);
         let plugin = KvBackend::instantiate(&mut store, &component, &linker)?;
         let refused = |e| wasmtime::format_err!("the component refused: {e:?}");
-        plugin.larder_store_lifecycle().call_configure(&mut store, &[])?.map_err(refused)?;
+        plugin.larder_store_lifecycle().call_configure(&mut store, &Vec::new())?.map_err(refused)?;
         let put = Change::Put(Put { value: value.to_vec(), ttl_ms: None });
         let write = Write { key: key.to_string(), change: put };
         plugin.larder_store_kv().call_commit(&mut store, &[], &[write])?.map_err(refused)?;
