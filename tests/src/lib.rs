@@ -1,1 +1,9 @@
-//! Suites that see several crates of larder.
+//! What the suites share: where built things are, and the bench harness.
+//!
+//! The suites themselves are one test binary each, in the folders beside this one. Nothing outside
+//! `tests/` depends on this crate.
+
+pub mod bench;
+mod built;
+
+pub use built::{larder_binary, plugin, target_dir, workspace_root};

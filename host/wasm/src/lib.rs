@@ -1,1 +1,36 @@
-//! Runs WebAssembly components as storage backends and layers of larder.
+//! Runs WebAssembly components as storage backends and layers.
+//!
+//! A component of world `kv-backend` or `kv-layer` becomes a [`KvStore`](larder_core::KvStore)
+//! ([`KvPlugin`]). Nothing is granted by default; each call has a deadline, each instance a memory
+//! limit; a trap costs the instance and never the host; a plugin can be swapped while it is called.
+//!
+//! How a call travels: [`plugin`](self) finds the current generation, its pool hands out an instance,
+//! the call is armed with its budget, what comes back is checked in `convert`, and the instance goes
+//! back to the pool, or is dropped if it trapped.
+//!
+//! Two ways to call ([`Mode`]): *inline* on the caller's thread, for plugins that can't block; *fiber*
+//! for those that can. This is the only crate that knows wasmtime.
+
+mod bindings;
+mod budget;
+mod convert;
+mod engine;
+mod generation;
+mod inspect;
+mod instance;
+mod kv;
+mod kv_import;
+mod log;
+mod never_blocks;
+mod options;
+mod plugin;
+mod pool;
+mod source;
+mod state;
+
+pub use engine::{Engine, EngineOptions};
+pub use inspect::{Inspection, World, inspect};
+pub use kv::KvPlugin;
+pub use options::{Access, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
+pub use plugin::Swapped;
+pub use source::Source;

@@ -1,0 +1,487 @@
+//! One generation of a plugin: a compiled component, its instances, and how a request runs in one of them.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::FutureExt as _;
+use larder_core::{Effect, Error, ErrorKind, Result};
+use tokio_util::task::TaskTracker;
+use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
+
+use crate::{
+    bindings::Answer,
+    engine::{Engine, LinkerKind, TICK},
+    inspect::{self, World},
+    instance::{Access, Exports, Instance},
+    options::{Mode, PluginOptions},
+    pool::{FiberPool, InlinePool},
+    source::{Loaded, Source},
+    state::State,
+};
+
+/// How the instances of a generation are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Inline,
+    Fiber,
+}
+
+/// A request to a plugin: which function, with what, and how its answer is checked.
+pub(crate) trait Request<X: Exports>: Send + 'static {
+    /// What goes in.
+    type Params: ComponentNamedList + Lower + Send + Sync + 'static;
+    /// What comes out of the guest.
+    type Wit: Lift + Send + Sync + 'static;
+    /// What the caller gets.
+    type Output: Send + 'static;
+    /// Named in errors.
+    const OPERATION: &'static str;
+    /// Whether a failure leaves open if something was written.
+    const ACCESS: Access;
+
+    /// The function.
+    fn func(instance: &Instance<X>) -> TypedFunc<Self::Params, Answer<Self::Wit>>;
+    /// What goes in; asked for once, just before the call.
+    fn params(&mut self) -> Self::Params;
+    /// Checks and converts the answer; an error of kind `plugin` costs the instance.
+    fn check(
+        &mut self,
+        wit: Self::Wit,
+        instance: &Instance<X>,
+        description: &X::Description,
+    ) -> Result<Self::Output>;
+}
+
+/// Asks whether the service behind the plugin is usable.
+pub(crate) struct Health;
+
+impl<X: Exports> Request<X> for Health {
+    type Params = ();
+    type Wit = ();
+    type Output = ();
+    const OPERATION: &'static str = "health";
+    const ACCESS: Access = Access::Reads;
+
+    fn func(instance: &Instance<X>) -> TypedFunc<(), Answer<()>> {
+        instance.health_func()
+    }
+
+    fn params(&mut self) {}
+
+    fn check(&mut self, (): (), _: &Instance<X>, _: &X::Description) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A component that passed all checks that need no instance.
+pub(crate) struct Prepared {
+    pre: InstancePre<State>,
+    style: Style,
+    digest: String,
+    source: String,
+    has_handoff: bool,
+}
+
+impl Prepared {
+    /// Reads a component; nothing of it is compiled yet.
+    pub(crate) async fn read(source: &Source, options: &PluginOptions) -> Result<Loaded> {
+        let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, options.sha256.clone());
+        tokio::task::spawn_blocking(move || from.load(limit, pin.as_deref()))
+            .await
+            .map_err(|e| Error::new(ErrorKind::Plugin, "reading the component panicked").caused_by(e))
+            .flatten()
+            .map_err(|e| e.with("plugin", &options.name))
+    }
+
+    /// Compiles, checks and links a component.
+    pub(crate) async fn build(
+        engine: &Arc<Engine>,
+        source: &Source,
+        loaded: Loaded,
+        options: &PluginOptions,
+        world: World,
+    ) -> Result<Self> {
+        let digest = loaded.digest.clone();
+        let component = engine.compile(loaded, &options.name).await?;
+        let about = |e: Error| e.with("plugin", &options.name).with("component", source);
+        let names = inspect::Names::of(engine, &component);
+        names.check(world, options).map_err(about)?;
+        let style = style(world, options).map_err(about)?;
+        let kind = match (world.is_layer(), style) {
+            (true, _) => LinkerKind::Layer,
+            (false, Style::Inline) => LinkerKind::Inline,
+            (false, Style::Fiber) => LinkerKind::Fiber,
+        };
+        let pre = engine.linker(kind).instantiate_pre(&component).map_err(|e| {
+            let cause = crate::convert::printable(&e.root_cause().to_string(), 1_024);
+            about(
+                Error::config(format!("the component does not fit the contract: {cause}"))
+                    .caused_by(e.into_boxed_dyn_error()),
+            )
+        })?;
+        Ok(Self { pre, style, digest, source: source.to_string(), has_handoff: names.has_handoff() })
+    }
+
+    pub(crate) fn has_handoff(&self) -> bool {
+        self.has_handoff
+    }
+}
+
+/// Inline where nothing can block: no folder, and no next store.
+fn style(world: World, options: &PluginOptions) -> Result<Style> {
+    let may_block = world.is_layer() || !options.grants.folders.is_empty();
+    match options.mode {
+        Mode::Fiber => Ok(Style::Fiber),
+        Mode::Auto if may_block => Ok(Style::Fiber),
+        Mode::Inline if may_block => Err(Error::config(
+            "a layer, or a plugin with a granted folder, can't be called inline: it may wait; leave `mode` at auto",
+        )),
+        Mode::Auto | Mode::Inline => Ok(Style::Inline),
+    }
+}
+
+/// A component with its instances, serving or about to.
+pub(crate) struct Generation<X: Exports> {
+    pub(crate) number: u64,
+    pub(crate) digest: String,
+    pub(crate) source: String,
+    pub(crate) description: X::Description,
+    has_handoff: bool,
+    engine: Arc<Engine>,
+    pre: InstancePre<State>,
+    style: Style,
+    options: Arc<PluginOptions>,
+    next: Option<X::Next>,
+    pool: Pool<X>,
+    tasks: TaskTracker,
+}
+
+enum Pool<X> {
+    Inline(InlinePool<X>),
+    Fiber(FiberPool<X>),
+}
+
+impl<X: Exports> Generation<X> {
+    /// Starts a first instance: configured, with what the earlier generation saved, healthy, described.
+    pub(crate) async fn start(
+        engine: &Arc<Engine>,
+        options: &Arc<PluginOptions>,
+        next: Option<X::Next>,
+        prepared: Prepared,
+        number: u64,
+        snapshot: Option<bytes::Bytes>,
+    ) -> Result<Self> {
+        let Prepared { pre, style, digest, source, has_handoff } = prepared;
+        let starting = async {
+            let mut first = Instance::<X>::start(engine, &pre, options, style, next.as_ref()).await?;
+            first.configure(&options.settings).await?;
+            if let Some(snapshot) = snapshot {
+                first.restore(snapshot).await?;
+            }
+            first.health().await?;
+            let description = X::describe(&mut first).await?;
+            Ok((first, description))
+        };
+        let (first, description) = within(options.limits.deadline, "starting the plugin", starting)
+            .await
+            .map_err(|e: Error| e.with("component", &source))?;
+        let size = if X::is_one(&description) { 1 } else { options.limits.instances_max };
+        let pool = match style {
+            Style::Inline => Pool::Inline(InlinePool::new(size, first)),
+            Style::Fiber => Pool::Fiber(FiberPool::new(size, first)),
+        };
+        Ok(Self {
+            number,
+            digest,
+            source,
+            description,
+            has_handoff,
+            engine: Arc::clone(engine),
+            pre,
+            style,
+            options: Arc::clone(options),
+            next,
+            pool,
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Another instance, ready for calls.
+    async fn instance(&self, snapshot: Option<bytes::Bytes>) -> Result<Instance<X>> {
+        let mut instance =
+            Instance::start(&self.engine, &self.pre, &self.options, self.style, self.next.as_ref()).await?;
+        instance.configure(&self.options.settings).await?;
+        if let Some(snapshot) = snapshot {
+            instance.restore(snapshot).await?;
+        }
+        Ok(instance)
+    }
+
+    /// Runs a request on this thread, if this generation is called inline and is open.
+    #[inline]
+    pub(crate) fn call_inline<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
+        let Pool::Inline(pool) = &self.pool else { return None };
+        let mut slot = pool.enter()?;
+        // Taken out for the call: were the host to panic in it, the slot is empty and the instance gone.
+        let mut instance = match slot.take() {
+            Some(instance) => instance,
+            // An inline instance never waits, so this is ready at once.
+            None => match self.instance(None).now_or_never()? {
+                Ok(instance) => Box::new(instance),
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        let func = R::func(&instance);
+        let answer = instance.call_now(func, request.params(), R::ACCESS);
+        let (output, keep) = self.finish(request, answer, &instance);
+        if keep {
+            *slot = Some(instance);
+        }
+        Some(output)
+    }
+
+    /// Runs a request whatever the style; none where this generation is closed and another one serves.
+    pub(crate) async fn call<R: Request<X>>(self: Arc<Self>, request: R) -> Turn<R, R::Output> {
+        match &self.pool {
+            Pool::Inline(pool) => {
+                let mut request = request;
+                if let Some(done) = self.call_inline(&mut request) {
+                    return Turn::Done(done);
+                }
+                match tokio::time::timeout(self.options.limits.drain, pool.unpaused()).await {
+                    Ok(()) => Turn::Again(request),
+                    Err(_) => Turn::Done(Err(busy("the plugin is being swapped"))),
+                }
+            }
+            Pool::Fiber(pool) => {
+                let permit = match pool.try_permit() {
+                    Some(permit) => Ok(Some(permit)),
+                    None => tokio::time::timeout(self.options.limits.deadline, pool.permit()).await,
+                };
+                match permit {
+                    Err(_) => Turn::Done(Err(busy("all instances of the plugin are busy"))),
+                    Ok(None) => Turn::Again(request),
+                    Ok(Some(permit)) => {
+                        let tasks = self.tasks.clone();
+                        let work = Self::work(self, request, permit);
+                        Turn::Done(HandOver { work: Some(Box::pin(work)), tasks }.await)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A call on a fiber, that owns all it needs, so that it can end in the background.
+    async fn work<R: Request<X>>(
+        self: Arc<Self>,
+        mut request: R,
+        _permit: tokio::sync::OwnedSemaphorePermit,
+    ) -> Result<R::Output> {
+        let Pool::Fiber(pool) = &self.pool else {
+            return Err(Error::new(ErrorKind::Plugin, "an inline plugin was called on a fiber"));
+        };
+        let deadline = self.options.limits.deadline;
+        let mut instance = match pool.take() {
+            Some(instance) => instance,
+            None => Box::new(within(deadline, "starting the plugin", self.instance(None)).await?),
+        };
+        let func = R::func(&instance);
+        let call = instance.call(func, request.params(), R::ACCESS);
+        // A little longer than the guest's own ticks, so that a guest that computes is told apart from one that waits.
+        let answer = match tokio::time::timeout(deadline + 4 * TICK, call).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let effect = if R::ACCESS == Access::Writes { Effect::Unknown } else { Effect::None };
+                // The instance is dropped with its fiber in the middle of a call.
+                return Err(Error::new(
+                    ErrorKind::Timeout,
+                    format!("the plugin did not answer within {deadline:?}"),
+                )
+                .effect(effect));
+            }
+        };
+        let (output, keep) = self.finish(&mut request, answer, &instance);
+        if keep && !pool.is_closed() {
+            pool.give_back(instance);
+        }
+        output
+    }
+
+    /// Checks an answer, and whether its instance can be called again.
+    #[inline]
+    fn finish<R: Request<X>>(
+        &self,
+        request: &mut R,
+        answer: Result<R::Wit>,
+        instance: &Instance<X>,
+    ) -> (Result<R::Output>, bool) {
+        if instance.is_trapped() {
+            tracing::warn!(
+                plugin = self.options.name,
+                operation = R::OPERATION,
+                "an instance trapped and was dropped"
+            );
+        }
+        let mut keep = !instance.is_trapped();
+        let output = answer.and_then(|wit| {
+            let checked = request.check(wit, instance, &self.description);
+            keep &= !checked.as_ref().is_err_and(|e| e.kind() == ErrorKind::Plugin);
+            checked
+        });
+        (output, keep)
+    }
+
+    /// Waits for the calls in flight and keeps new ones waiting.
+    ///
+    /// # Errors
+    /// `timeout` where they did not end in time; then the generation goes on serving.
+    pub(crate) async fn pause(self: &Arc<Self>) -> Result<Paused<X>> {
+        let (instances, permit) = match &self.pool {
+            Pool::Inline(_) => {
+                let this = Arc::clone(self);
+                let paused = tokio::task::spawn_blocking(move || match &this.pool {
+                    Pool::Inline(pool) => pool.pause_blocking(),
+                    Pool::Fiber(_) => Vec::new(),
+                });
+                (paused.await.unwrap_or_default(), None)
+            }
+            Pool::Fiber(pool) => match tokio::time::timeout(self.options.limits.drain, pool.pause()).await {
+                Ok(permit) => (pool.take_all(), permit),
+                Err(_) => {
+                    return Err(Error::new(
+                        ErrorKind::Timeout,
+                        "the calls of the old generation did not end in time",
+                    )
+                    .operation("swap"));
+                }
+            },
+        };
+        let instance = instances.into_iter().next().map(|boxed| *boxed);
+        Ok(Paused { generation: Some(Arc::clone(self)), instance, _permit: permit })
+    }
+
+    /// Lets the calls in flight end, for as long as a drain may take, and drops the instances. Says whether all ended.
+    pub(crate) async fn retire(self: Arc<Self>) -> bool {
+        let this = Arc::clone(&self);
+        match &self.pool {
+            Pool::Inline(_) => {
+                let closed = tokio::task::spawn_blocking(move || {
+                    if let Pool::Inline(pool) = &this.pool {
+                        pool.close_blocking();
+                    }
+                });
+                closed.await.is_ok()
+            }
+            Pool::Fiber(pool) => {
+                let drained = tokio::time::timeout(self.options.limits.drain, pool.pause()).await.is_ok();
+                pool.close();
+                drained
+            }
+        }
+    }
+
+    pub(crate) fn has_handoff(&self) -> bool {
+        self.has_handoff
+    }
+
+    pub(crate) fn style(&self) -> Style {
+        self.style
+    }
+}
+
+/// A generation whose calls are waiting. Dropped, it goes on serving.
+pub(crate) struct Paused<X: Exports> {
+    generation: Option<Arc<Generation<X>>>,
+    pub(crate) instance: Option<Instance<X>>,
+    _permit: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+impl<X: Exports> Paused<X> {
+    /// Starts the component again, with what it saved, after a successor failed.
+    pub(crate) async fn restart(&mut self, snapshot: Option<bytes::Bytes>) -> Result<()> {
+        if let Some(generation) = &self.generation {
+            self.instance = Some(generation.instance(snapshot).await?);
+        }
+        Ok(())
+    }
+
+    /// Sends the waiting calls to the next generation.
+    pub(crate) fn close(mut self) {
+        if let Some(generation) = self.generation.take() {
+            match &generation.pool {
+                Pool::Inline(pool) => pool.close_blocking(),
+                Pool::Fiber(pool) => pool.close(),
+            }
+        }
+    }
+}
+
+impl<X: Exports> Drop for Paused<X> {
+    fn drop(&mut self) {
+        let Some(generation) = self.generation.take() else { return };
+        match &generation.pool {
+            Pool::Inline(pool) => pool.open(self.instance.take()),
+            Pool::Fiber(pool) => {
+                if let Some(instance) = self.instance.take() {
+                    pool.give_back(Box::new(instance));
+                }
+            }
+        }
+    }
+}
+
+/// What came of an attempt to run a request.
+pub(crate) enum Turn<R, T> {
+    /// It ran, or can't.
+    Done(Result<T>),
+    /// It did not run, and another generation may.
+    Again(R),
+}
+
+/// A call whose caller may go away: then it ends in the background, within its deadline, and its instance lives.
+struct HandOver<T: Send + 'static> {
+    work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    tasks: TaskTracker,
+}
+
+impl<T: Send + 'static> Future for HandOver<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let Some(work) = &mut self.work else { return Poll::Pending };
+        let output = std::task::ready!(work.as_mut().poll(context));
+        self.work = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<T: Send + 'static> Drop for HandOver<T> {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
+            self.tasks.spawn_on(work.map(drop), &runtime);
+        }
+    }
+}
+
+/// Bounds a start by the deadline. An inline instance is ready at the first poll, and then no timer is asked for:
+/// inline calls work on any thread.
+async fn within<T>(
+    deadline: std::time::Duration,
+    what: &str,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut work = std::pin::pin!(work);
+    if let Poll::Ready(done) = futures::poll!(&mut work) {
+        return done;
+    }
+    tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Timeout, format!("{what} took longer than {deadline:?}")))
+    })
+}
+
+fn busy(message: &'static str) -> Error {
+    Error::new(ErrorKind::Unavailable, message)
+}

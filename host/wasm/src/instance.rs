@@ -1,0 +1,264 @@
+//! One instance of a component: a wasmtime store, its functions, and how a call is armed.
+
+use larder_core::{Error, ErrorKind, Result};
+use wasmtime::{
+    Store,
+    component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFunc},
+};
+
+use crate::{
+    bindings::{Answer, Lifecycle, WitError},
+    budget::{Exceeded, ticks},
+    convert::{error_from_guest, printable},
+    engine::Engine,
+    generation::Style,
+    options::PluginOptions,
+    state::{State, store},
+};
+
+/// The functions of the interface that makes a plugin what it is: `kv` or `blob`.
+pub(crate) trait Exports: Sized + Send + Sync + 'static {
+    /// What the plugin says of itself.
+    type Description: Clone + Send + Sync + 'static;
+    /// What stands behind a layer of this kind.
+    type Next: Clone + Send + Sync + 'static;
+
+    /// Finds the functions in a fresh instance, comparing their types.
+    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self>;
+    /// The function that describes the plugin, and the check of its answer.
+    fn describe(instance: &mut Instance<Self>) -> impl Future<Output = Result<Self::Description>> + Send;
+    /// Whether one instance owns the data.
+    fn is_one(description: &Self::Description) -> bool;
+    /// Hands the next store to the functions that a layer imports.
+    fn set_next(state: &mut State, next: Self::Next);
+    /// Refuses a new generation that could do less than the old one.
+    fn check_successor(old: &Self::Description, new: &Self::Description) -> Result<()>;
+}
+
+/// Finds exported functions by interface and name.
+pub(crate) struct Loader<'a> {
+    store: &'a mut Store<State>,
+    instance: wasmtime::component::Instance,
+}
+
+impl Loader<'_> {
+    pub(crate) fn has(&mut self, interface: &str) -> bool {
+        self.instance.get_export_index(&mut *self.store, None, interface).is_some()
+    }
+
+    pub(crate) fn func<P, R>(&mut self, interface: &str, name: &str) -> wasmtime::Result<TypedFunc<P, R>>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        let missing = || wasmtime::format_err!("the component exports no `{interface}#{name}`");
+        let outer = self.instance.get_export_index(&mut *self.store, None, interface).ok_or_else(missing)?;
+        let func =
+            self.instance.get_export_index(&mut *self.store, Some(&outer), name).ok_or_else(missing)?;
+        self.instance
+            .get_typed_func(&mut *self.store, func)
+            .map_err(|e| e.context(format!("`{interface}#{name}` has another type than the contract's")))
+    }
+}
+
+/// An instance, configured and ready, or being made so.
+pub(crate) struct Instance<X> {
+    store: Store<State>,
+    lifecycle: Lifecycle,
+    exports: X,
+    style: Style,
+    /// Ticks that an ordinary call, and one of the lifecycle, may compute.
+    ticks: u64,
+    lifecycle_ticks: u64,
+    name: String,
+    trapped: bool,
+}
+
+/// Whether a failed call may have written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Reads,
+    Writes,
+}
+
+impl<X: Exports> Instance<X> {
+    /// Instantiates, without configuring.
+    pub(crate) async fn start(
+        engine: &Engine,
+        pre: &InstancePre<State>,
+        options: &PluginOptions,
+        style: Style,
+        next: Option<&X::Next>,
+    ) -> Result<Self> {
+        let mut store = store(engine, options, style)?;
+        if let Some(next) = next {
+            X::set_next(store.data_mut(), next.clone());
+        }
+        let lifecycle_ticks = ticks(options.limits.deadline);
+        arm(&mut store, lifecycle_ticks);
+        let started = match style {
+            Style::Inline => pre.instantiate(&mut store),
+            Style::Fiber => pre.instantiate_async(&mut store).await,
+        };
+        let loaded = started.and_then(|instance| {
+            let mut loader = Loader { store: &mut store, instance };
+            Ok((Lifecycle::load(&mut loader)?, X::load(&mut loader)?))
+        });
+        let (lifecycle, exports) = loaded.map_err(|e| {
+            failure(e, store.data().budget.exceeded(), Access::Reads).with("plugin", &options.name)
+        })?;
+        let ticks = match style {
+            Style::Inline => ticks(options.limits.inline_budget),
+            Style::Fiber => lifecycle_ticks,
+        };
+        let name = options.name.clone();
+        Ok(Self { store, lifecycle, exports, style, ticks, lifecycle_ticks, name, trapped: false })
+    }
+
+    /// Hands the instance its settings.
+    pub(crate) async fn configure(&mut self, settings: &[(String, String)]) -> Result<()> {
+        let func = self.lifecycle.configure;
+        self.lifecycle_call(func, (settings.to_vec(),), "configure").await
+    }
+
+    /// Asks whether the service behind the plugin is usable.
+    pub(crate) async fn health(&mut self) -> Result<()> {
+        let func = self.lifecycle.health;
+        self.lifecycle_call(func, (), "health").await
+    }
+
+    pub(crate) fn health_func(&self) -> TypedFunc<(), Answer<()>> {
+        self.lifecycle.health
+    }
+
+    /// What the next generation needs to know, if this one hands it over.
+    pub(crate) async fn save(&mut self) -> Result<Option<bytes::Bytes>> {
+        match self.lifecycle.handoff.as_ref().map(|h| h.save) {
+            None => Ok(None),
+            Some(func) => self.lifecycle_call(func, (), "save").await.map(Some),
+        }
+    }
+
+    /// Takes over from the earlier generation.
+    pub(crate) async fn restore(&mut self, snapshot: bytes::Bytes) -> Result<()> {
+        match self.lifecycle.handoff.as_ref().map(|h| h.restore) {
+            None => Ok(()),
+            Some(func) => self.lifecycle_call(func, (snapshot,), "restore").await,
+        }
+    }
+
+    /// Whether the plugin hands its state over.
+    pub(crate) fn has_handoff(&self) -> bool {
+        self.lifecycle.handoff.is_some()
+    }
+
+    async fn lifecycle_call<P, T>(
+        &mut self,
+        func: TypedFunc<P, Answer<T>>,
+        params: P,
+        operation: &'static str,
+    ) -> Result<T>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        T: Lift + Send + Sync + 'static,
+        Answer<T>: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        arm(&mut self.store, self.lifecycle_ticks);
+        let answer = match self.style {
+            Style::Inline => func.call(&mut self.store, params),
+            Style::Fiber => func.call_async(&mut self.store, params).await,
+        };
+        self.answer(answer, Access::Reads).map_err(|e| e.operation(operation).with("plugin", &self.name))
+    }
+
+    /// Calls a function on the caller's thread.
+    pub(crate) fn call_now<P, T>(
+        &mut self,
+        func: TypedFunc<P, Answer<T>>,
+        params: P,
+        access: Access,
+    ) -> Result<T>
+    where
+        P: ComponentNamedList + Lower,
+        T: Lift,
+        Answer<T>: ComponentNamedList + Lift,
+    {
+        arm(&mut self.store, self.ticks);
+        let answer = func.call(&mut self.store, params);
+        self.answer(answer, access)
+    }
+
+    /// Calls a function on a fiber, or on the caller's thread for an inline plugin.
+    pub(crate) async fn call<P, T>(
+        &mut self,
+        func: TypedFunc<P, Answer<T>>,
+        params: P,
+        access: Access,
+    ) -> Result<T>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        T: Lift + Send + Sync + 'static,
+        Answer<T>: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        if self.style == Style::Inline {
+            return self.call_now(func, params, access);
+        }
+        arm(&mut self.store, self.ticks);
+        let answer = func.call_async(&mut self.store, params).await;
+        self.answer(answer, access)
+    }
+
+    #[inline]
+    fn answer<T>(&mut self, answer: wasmtime::Result<Answer<T>>, access: Access) -> Result<T> {
+        match answer {
+            Ok((Ok(value),)) => Ok(value),
+            Ok((Err(error),)) => Err(self.refused(error, access)),
+            Err(error) => {
+                self.trapped = true;
+                Err(failure(error, self.store.data().budget.exceeded(), access))
+            }
+        }
+    }
+
+    #[cold]
+    fn refused(&self, error: WitError, access: Access) -> Error {
+        error_from_guest(error, access)
+    }
+
+    pub(crate) fn exports(&self) -> &X {
+        &self.exports
+    }
+
+    pub(crate) fn clock_now(&self) -> larder_core::Timestamp {
+        self.store.data().clock.now()
+    }
+
+    /// Whether a call trapped: the store can't be entered again.
+    pub(crate) fn is_trapped(&self) -> bool {
+        self.trapped
+    }
+}
+
+/// Gives the next entry into the guest its time.
+#[inline]
+fn arm(store: &mut Store<State>, ticks: u64) {
+    store.set_epoch_deadline(1);
+    store.data_mut().budget.arm(ticks);
+}
+
+/// What became of a call that ended in a trap. Whether the trap came before or after a write nobody knows.
+fn failure(error: wasmtime::Error, exceeded: Option<Exceeded>, access: Access) -> Error {
+    let message = match exceeded {
+        Some(Exceeded::Time) => "the plugin ran out of its time".to_owned(),
+        Some(Exceeded::Memory) => "the plugin asked for more memory than it may have, and trapped".to_owned(),
+        Some(Exceeded::Table) => {
+            "the plugin asked for larger tables than it may have, and trapped".to_owned()
+        }
+        None => format!("the plugin trapped: {}", printable(&error.root_cause().to_string(), 1_024)),
+    };
+    let failed = Error::new(ErrorKind::Plugin, message).caused_by(error.into_boxed_dyn_error());
+    match access {
+        Access::Reads => failed,
+        Access::Writes => failed.effect(larder_core::Effect::Unknown),
+    }
+}

@@ -1,0 +1,303 @@
+//! A component of world `kv-backend` or `kv-layer` as a key-value store.
+
+use std::{fmt, sync::Arc};
+
+use larder_core::{
+    BoxFuture, Commit, Description, Entry, Error, Key, KvStore, Outcome, Page, Result, Scan, Want,
+    limits::GET_MANY_MAX,
+};
+use wasmtime::component::TypedFunc;
+
+use crate::{
+    bindings::{
+        Answer,
+        kv::{CommitParams, Instances, KvExports, ScanParams, WitEntry, WitOutcome, WitPage},
+    },
+    convert,
+    engine::Engine,
+    generation::{Health, Request, Style},
+    inspect::World,
+    instance::{Access, Exports, Instance, Loader},
+    options::PluginOptions,
+    plugin::{Plugin, Swapped},
+    source::Source,
+    state::State,
+};
+
+/// A component as a key-value store. Cheap to clone; the clones share its instances.
+#[derive(Clone)]
+pub struct KvPlugin(Arc<Plugin<KvExports>>);
+
+impl KvPlugin {
+    /// Loads a component of world `kv-backend`: read, checked, compiled, instantiated, configured, healthy.
+    ///
+    /// # Errors
+    /// `config` where the component is not one, is of another world or version, or refuses its settings; `denied` where
+    /// it imports what is not granted, or its digest is not the pinned one; `plugin` where it traps.
+    pub async fn load(engine: &Arc<Engine>, source: &Source, options: PluginOptions) -> Result<Self> {
+        Plugin::load(engine, source, options, World::KvBackend, None)
+            .await
+            .map(|plugin| Self(Arc::new(plugin)))
+    }
+
+    /// Loads a component of world `kv-layer` in front of `next`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_layer(
+        engine: &Arc<Engine>,
+        source: &Source,
+        options: PluginOptions,
+        next: Arc<dyn KvStore>,
+    ) -> Result<Self> {
+        Plugin::load(engine, source, options, World::KvLayer, Some(next))
+            .await
+            .map(|plugin| Self(Arc::new(plugin)))
+    }
+
+    /// Puts another component in the place of the current one, on the same settings and grants. No call is lost and
+    /// none sees two generations. A failed step leaves the current one serving.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; `unsupported` where the new component can do less than the old; `timeout` where calls in
+    /// flight did not end.
+    pub async fn swap(&self, source: &Source) -> Result<Swapped> {
+        self.0.swap(source).await
+    }
+
+    /// The number of the generation that serves, from 1 on.
+    pub fn generation(&self) -> u64 {
+        self.0.current().number
+    }
+
+    /// The SHA-256 of the component that serves, in hexadecimal.
+    pub fn digest(&self) -> String {
+        self.0.current().digest.clone()
+    }
+
+    /// Where the component that serves came from.
+    pub fn source(&self) -> String {
+        self.0.current().source.clone()
+    }
+
+    /// Whether the plugin is called inline, on the caller's thread.
+    pub fn is_inline(&self) -> bool {
+        self.0.current().style() == Style::Inline
+    }
+
+    /// The plugin's name.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+}
+
+/// What a key-value plugin says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KvDescription {
+    store: Description,
+    instances: Instances,
+}
+
+impl Exports for KvExports {
+    type Description = KvDescription;
+    type Next = Arc<dyn KvStore>;
+
+    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
+        KvExports::load(loader)
+    }
+
+    async fn describe(instance: &mut Instance<Self>) -> Result<KvDescription> {
+        let func = instance.exports().describe;
+        let wit = instance.call(func, (), Access::Reads).await?;
+        Ok(KvDescription { store: convert::description(&wit)?, instances: wit.instances })
+    }
+
+    fn is_one(description: &KvDescription) -> bool {
+        description.instances == Instances::One
+    }
+
+    fn set_next(state: &mut State, next: Self::Next) {
+        state.next_kv = Some(next);
+    }
+
+    fn check_successor(old: &KvDescription, new: &KvDescription) -> Result<()> {
+        new.store.require(old.store.capabilities)?;
+        let shrunk = new.store.key_bytes_max < old.store.key_bytes_max
+            || new.store.value_bytes_max < old.store.value_bytes_max;
+        if shrunk {
+            return Err(Error::unsupported(
+                "the new component takes shorter keys or smaller values than the old",
+            ));
+        }
+        Ok(())
+    }
+}
+
+struct Get(Key);
+
+impl Request<KvExports> for Get {
+    type Params = (Arc<str>,);
+    type Wit = Option<WitEntry>;
+    type Output = Option<Entry>;
+    const OPERATION: &'static str = "get";
+    const ACCESS: Access = Access::Reads;
+
+    fn func(instance: &Instance<KvExports>) -> TypedFunc<Self::Params, Answer<Self::Wit>> {
+        instance.exports().get
+    }
+
+    fn params(&mut self) -> Self::Params {
+        (self.0.clone().into_inner(),)
+    }
+
+    fn check(
+        &mut self,
+        wit: Self::Wit,
+        instance: &Instance<KvExports>,
+        about: &KvDescription,
+    ) -> Result<Self::Output> {
+        match wit {
+            None => Ok(None),
+            Some(found) => convert::entry(found, || instance.clock_now(), about.store.value_bytes_max),
+        }
+    }
+}
+
+struct GetMany {
+    keys: Vec<Arc<str>>,
+    count: usize,
+}
+
+impl Request<KvExports> for GetMany {
+    type Params = (Vec<Arc<str>>,);
+    type Wit = Vec<Option<WitEntry>>;
+    type Output = Vec<Option<Entry>>;
+    const OPERATION: &'static str = "get_many";
+    const ACCESS: Access = Access::Reads;
+
+    fn func(instance: &Instance<KvExports>) -> TypedFunc<Self::Params, Answer<Self::Wit>> {
+        instance.exports().get_many
+    }
+
+    fn params(&mut self) -> Self::Params {
+        (std::mem::take(&mut self.keys),)
+    }
+
+    fn check(
+        &mut self,
+        wit: Self::Wit,
+        instance: &Instance<KvExports>,
+        about: &KvDescription,
+    ) -> Result<Self::Output> {
+        if wit.len() != self.count {
+            return Err(convert::broken(format!(
+                "the plugin returned {} answers to {} keys",
+                wit.len(),
+                self.count
+            )));
+        }
+        let limit = about.store.value_bytes_max;
+        let one = |found: Option<WitEntry>| match found {
+            None => Ok(None),
+            Some(found) => convert::entry(found, || instance.clock_now(), limit),
+        };
+        wit.into_iter().map(one).collect()
+    }
+}
+
+impl Request<KvExports> for Scan {
+    type Params = ScanParams;
+    type Wit = WitPage;
+    type Output = Page;
+    const OPERATION: &'static str = "scan";
+    const ACCESS: Access = Access::Reads;
+
+    fn func(instance: &Instance<KvExports>) -> TypedFunc<Self::Params, Answer<Self::Wit>> {
+        instance.exports().scan
+    }
+
+    fn params(&mut self) -> Self::Params {
+        (self.range.start.clone(), self.range.end.clone(), self.limit, self.want == Want::Keys)
+    }
+
+    fn check(
+        &mut self,
+        wit: Self::Wit,
+        instance: &Instance<KvExports>,
+        about: &KvDescription,
+    ) -> Result<Self::Output> {
+        convert::page(wit, self, instance.clock_now(), about.store.value_bytes_max)
+    }
+}
+
+impl Request<KvExports> for Commit {
+    type Params = CommitParams;
+    type Wit = Vec<WitOutcome>;
+    type Output = Vec<Outcome>;
+    const OPERATION: &'static str = "commit";
+    const ACCESS: Access = Access::Writes;
+
+    fn func(instance: &Instance<KvExports>) -> TypedFunc<Self::Params, Answer<Self::Wit>> {
+        instance.exports().commit
+    }
+
+    fn params(&mut self) -> Self::Params {
+        convert::commit_to_guest(self)
+    }
+
+    fn check(&mut self, wit: Self::Wit, _: &Instance<KvExports>, _: &KvDescription) -> Result<Self::Output> {
+        convert::outcomes(wit, self)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl KvStore for KvPlugin {
+    fn describe(&self) -> Description {
+        self.0.description().store
+    }
+
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
+        Box::pin(self.0.call(Get(key.clone())))
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Entry>>>> {
+        Box::pin(async move {
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            if keys.len() > GET_MANY_MAX {
+                return Err(Error::invalid(format!("{} keys at once, more than {GET_MANY_MAX}", keys.len())));
+            }
+            let keys: Vec<_> = keys.iter().map(|key| key.clone().into_inner()).collect();
+            self.0.call(GetMany { count: keys.len(), keys }).await
+        })
+    }
+
+    fn scan<'a>(&'a self, scan: &'a Scan) -> BoxFuture<'a, Result<Page>> {
+        Box::pin(self.0.call(scan.clone()))
+    }
+
+    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Vec<Outcome>>> {
+        Box::pin(self.0.call(commit.clone()))
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.0.call(Health))
+    }
+}
+
+impl fmt::Display for KvPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.next() {
+            None => f.write_str(self.name()),
+            Some(next) => write!(f, "{}({next})", self.name()),
+        }
+    }
+}
+
+impl fmt::Debug for KvPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let current = self.0.current();
+        write!(f, "KvPlugin({self}, generation {}, {})", current.number, current.digest)
+    }
+}

@@ -1,0 +1,173 @@
+//! What plugins say, by the contract's `log` interface or on their standard streams, goes to the host's tracing
+//! with the plugin's name. Lines are cut and counted, so that a chatty plugin can't fill a disk.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use tracing::Level;
+use wasmtime::component::{ComponentType, Lift, Linker};
+use wasmtime_wasi::{
+    async_trait,
+    cli::{IsTerminal, StdoutStream},
+    p2::{OutputStream, Pollable, StreamResult},
+};
+
+use crate::{convert::printable, state::State};
+
+/// Longest line, in bytes; the rest is cut.
+const LINE_BYTES_MAX: usize = 4 << 10;
+/// Most lines of one instance; later ones are dropped. An instance that says more is not read by anybody.
+const LINES_MAX: u64 = 100_000;
+/// What a guest may write to a standard stream at once.
+const WRITE_BYTES_MAX: usize = 64 << 10;
+
+/// Writes a plugin's lines.
+#[derive(Clone)]
+pub(crate) struct Logger {
+    plugin: Arc<str>,
+    lines: Arc<AtomicU64>,
+}
+
+impl Logger {
+    pub(crate) fn new(plugin: &str) -> Self {
+        Self { plugin: plugin.into(), lines: Arc::default() }
+    }
+
+    fn line(&self, level: Level, line: &str) {
+        match self.lines.fetch_add(1, Ordering::Relaxed) {
+            n if n > LINES_MAX => return,
+            LINES_MAX => {
+                tracing::warn!(
+                    plugin = &*self.plugin,
+                    "the plugin's log is full; its further lines are dropped"
+                );
+                return;
+            }
+            _ => {}
+        }
+        let (plugin, line) = (&*self.plugin, printable(line, LINE_BYTES_MAX));
+        match level {
+            Level::ERROR => tracing::error!(plugin, "{line}"),
+            Level::WARN => tracing::warn!(plugin, "{line}"),
+            Level::INFO => tracing::info!(plugin, "{line}"),
+            Level::DEBUG => tracing::debug!(plugin, "{line}"),
+            Level::TRACE => tracing::trace!(plugin, "{line}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[expect(dead_code, reason = "guests make them; wasmtime lifts them by their numbers")]
+enum WitLevel {
+    #[component(name = "trace")]
+    Trace,
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+}
+
+impl From<WitLevel> for Level {
+    fn from(level: WitLevel) -> Self {
+        match level {
+            WitLevel::Trace => Self::TRACE,
+            WitLevel::Debug => Self::DEBUG,
+            WitLevel::Info => Self::INFO,
+            WitLevel::Warn => Self::WARN,
+            WitLevel::Error => Self::ERROR,
+        }
+    }
+}
+
+/// Links `larder:store/log`.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.instance(crate::bindings::LOG)?.func_wrap("log", |store, (level, line): (WitLevel, Box<str>)| {
+        store.data().logger.line(level.into(), &line);
+        Ok(())
+    })
+}
+
+/// A standard stream that becomes log lines. Never blocks.
+pub(crate) struct LogStream {
+    logger: Logger,
+    level: Level,
+    partial: Vec<u8>,
+}
+
+impl LogStream {
+    pub(crate) fn new(plugin: &str, level: Level) -> Self {
+        Self { logger: Logger::new(plugin), level, partial: Vec::new() }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|b| *b == b'\n') {
+            let room = LINE_BYTES_MAX.saturating_sub(self.partial.len());
+            self.partial.extend(part.iter().take(room));
+            if part.ends_with(b"\n") {
+                self.emit();
+            }
+        }
+    }
+
+    fn emit(&mut self) {
+        let line = String::from_utf8_lossy(&self.partial);
+        let line = line.trim_end();
+        if !line.is_empty() {
+            self.logger.line(self.level, line);
+        }
+        self.partial.clear();
+    }
+}
+
+impl Drop for LogStream {
+    fn drop(&mut self) {
+        self.emit();
+    }
+}
+
+impl IsTerminal for LogStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogStream {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        // Only WASI 0.3 asks for this form, and no engine of larder offers that.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(Self { logger: self.logger.clone(), level: self.level, partial: Vec::new() })
+    }
+}
+
+#[async_trait]
+impl Pollable for LogStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for LogStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.push(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES_MAX)
+    }
+}

@@ -1,0 +1,184 @@
+//! What a plugin is given: settings, grants, limits, and how it is called.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use larder_core::{Clock, SystemClock};
+
+/// Everything about a plugin but its code. The same options serve each of its generations.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct PluginOptions {
+    /// Its name in the configuration, in errors and in logs.
+    pub name: String,
+    /// Handed to its `configure`. May hold secrets; `Debug` shows the names only.
+    pub settings: Vec<(String, String)>,
+    /// The SHA-256 that the component must have, in hexadecimal; none accepts any.
+    pub sha256: Option<String>,
+    /// What it may reach.
+    pub grants: Grants,
+    /// What it may use.
+    pub limits: PluginLimits,
+    /// How it is called.
+    pub mode: Mode,
+    /// The wall clock that it sees, and that expiries are counted by.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl PluginOptions {
+    /// No settings, no grants, the ordinary limits.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            settings: Vec::new(),
+            sha256: None,
+            grants: Grants::default(),
+            limits: PluginLimits::default(),
+            mode: Mode::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Adds a setting.
+    #[must_use]
+    pub fn with_setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// Grants a folder.
+    #[must_use]
+    pub fn with_folder(mut self, host: impl Into<PathBuf>, guest: impl Into<String>, access: Access) -> Self {
+        self.grants.folders.push(FolderGrant { host: host.into(), guest: guest.into(), access });
+        self
+    }
+
+    /// Pins the component's digest.
+    #[must_use]
+    pub fn with_sha256(mut self, sha256: impl Into<String>) -> Self {
+        self.sha256 = Some(sha256.into());
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: PluginLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how it is called.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Sets the clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}
+
+impl fmt::Debug for PluginOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings: Vec<_> = self.settings.iter().map(|(name, _)| name).collect();
+        f.debug_struct("PluginOptions")
+            .field("name", &self.name)
+            .field("settings", &settings)
+            .field("sha256", &self.sha256)
+            .field("grants", &self.grants)
+            .field("limits", &self.limits)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a plugin may reach; nothing unless granted.
+#[derive(Clone, Default)]
+pub struct Grants {
+    /// Folders of the host.
+    pub folders: Vec<FolderGrant>,
+    /// Environment variables with their values, which may be secret; `Debug` shows the names only.
+    pub env: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let env: Vec<_> = self.env.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Grants").field("folders", &self.folders).field("env", &env).finish()
+    }
+}
+
+/// A folder of the host under a name of the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderGrant {
+    /// The folder; it is created if it is missing and may be written.
+    pub host: PathBuf,
+    /// What the plugin calls it, for example `/data`.
+    pub guest: String,
+    /// What it may do there.
+    pub access: Access,
+}
+
+/// What may be done with a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Reading.
+    #[default]
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// How a plugin is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Inline where it is granted nothing that can block and sits in front of no other store; else fiber.
+    #[default]
+    Auto,
+    /// On the caller's thread, with a small budget. Fastest; asking to wait is a trap.
+    Inline,
+    /// On a stack of its own, that steps aside while the plugin waits and at each tick of the clock.
+    Fiber,
+}
+
+/// What a plugin may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PluginLimits {
+    /// How long a call on a fiber may take, waiting included; also `configure`, `health` and a handoff.
+    pub deadline: Duration,
+    /// How long an inline call may compute: it holds the caller's thread.
+    pub inline_budget: Duration,
+    /// All linear memories of an instance together, in bytes.
+    pub memory_bytes_max: usize,
+    /// All tables of an instance together, in elements.
+    pub table_elements_max: usize,
+    /// How much one call may hand from guest to host, in bytes.
+    pub call_bytes_max: usize,
+    /// Most instances of a plugin that allows several.
+    pub instances_max: usize,
+    /// Largest component, in bytes.
+    pub component_bytes_max: usize,
+    /// How long a swap waits for the calls of the old generation, and callers for a swap.
+    pub drain: Duration,
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(30),
+            inline_budget: Duration::from_millis(500),
+            memory_bytes_max: 256 << 20,
+            table_elements_max: 100_000,
+            // A page of a scan (4 MiB) and a value of the largest size (8 MiB) with room for the frame.
+            call_bytes_max: 32 << 20,
+            instances_max: 4,
+            // CPython as a component has 18 MB.
+            component_bytes_max: 64 << 20,
+            drain: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the host keeps for one instance: its WASI context, its budget, and the store behind it.
+
+use std::{sync::Arc, time::Duration};
+
+use larder_core::{Clock, Error, ErrorKind, KvStore, Result};
+use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi::{FsPerms, HostWallClock, ResourceTable, WasiCtx, WasiCtxView, WasiView};
+
+use crate::{
+    budget::Budget,
+    engine::Engine,
+    generation::Style,
+    log::{LogStream, Logger},
+    options::{Access, PluginOptions},
+};
+
+/// Component-model handles that an instance may hold.
+const HANDLES_MAX: usize = 1_024;
+/// Host resources (streams, files, pollables) that an instance may hold.
+const RESOURCES_MAX: usize = 1_024;
+/// Random bytes in one call.
+const RANDOM_BYTES_MAX: u64 = 64 << 10;
+
+/// The data of a wasmtime store.
+pub(crate) struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pub(crate) budget: Budget,
+    pub(crate) logger: Logger,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The store behind a key-value layer.
+    pub(crate) next_kv: Option<Arc<dyn KvStore>>,
+}
+
+/// An empty store for one instance, with all its limits set.
+pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> Result<Store<State>> {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(RESOURCES_MAX);
+    let state = State {
+        wasi: wasi(options)?,
+        table,
+        budget: Budget::new(&options.limits),
+        logger: Logger::new(&options.name),
+        clock: Arc::clone(&options.clock),
+        next_kv: None,
+    };
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.budget);
+    store.set_hostcall_fuel(options.limits.call_bytes_max);
+    store.set_max_component_handles(HANDLES_MAX);
+    store.epoch_deadline_callback(move |mut store| {
+        Ok(match (store.data_mut().budget.tick(), style) {
+            (false, _) => UpdateDeadline::Interrupt,
+            (true, Style::Inline) => UpdateDeadline::Continue(1),
+            (true, Style::Fiber) => UpdateDeadline::Yield(1),
+        })
+    });
+    Ok(store)
+}
+
+fn wasi(options: &PluginOptions) -> Result<WasiCtx> {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(LogStream::new(&options.name, tracing::Level::INFO));
+    wasi.stderr(LogStream::new(&options.name, tracing::Level::WARN));
+    wasi.envs(&options.grants.env);
+    wasi.max_random_size(RANDOM_BYTES_MAX);
+    wasi.wall_clock(WallClock(Arc::clone(&options.clock)));
+    for folder in &options.grants.folders {
+        let perms = match folder.access {
+            Access::Read => FsPerms::ReadOnly,
+            Access::ReadWrite => {
+                std::fs::create_dir_all(&folder.host)
+                    .map_err(|e| refused_folder(options, folder, e.into()))?;
+                FsPerms::ReadWrite
+            }
+        };
+        wasi.preopened_dir(&folder.host, &folder.guest, perms)
+            .map_err(|e| refused_folder(options, folder, e.into_boxed_dyn_error()))?;
+    }
+    Ok(wasi.build())
+}
+
+fn refused_folder(
+    options: &PluginOptions,
+    folder: &crate::FolderGrant,
+    cause: Box<dyn std::error::Error + Send + Sync>,
+) -> Error {
+    Error::new(ErrorKind::Config, "the granted folder can't be opened")
+        .with("plugin", &options.name)
+        .with("folder", folder.host.display())
+        .caused_by(cause)
+}
+
+/// The host's clock as the plugin sees it.
+struct WallClock(Arc<dyn Clock>);
+
+impl HostWallClock for WallClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.0.now().0)
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl State {
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+}

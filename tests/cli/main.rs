@@ -1,0 +1,1 @@
+//! The larder command from the outside.

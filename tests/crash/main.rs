@@ -1,0 +1,1 @@
+//! Processes killed at random moments under load: nothing acknowledged is lost.

@@ -1,0 +1,1 @@
+//! Hostile and broken plugins: the host stays alive and says what happened.

@@ -1,0 +1,1 @@
+//! Plugins through the host: loading, calling, swapping.
