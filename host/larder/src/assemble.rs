@@ -16,6 +16,7 @@ use opendal::{
 };
 
 use crate::{
+    blobs::Blobs,
     config::StoreKind,
     kv::Kv,
     plan::{Backend, Guards, Plan, StorePlan},
@@ -26,7 +27,7 @@ use crate::{
 /// Everything that a plan asked for.
 pub(crate) struct Assembly {
     pub(crate) kv: BTreeMap<String, Kv>,
-    pub(crate) blobs: BTreeMap<String, Operator>,
+    pub(crate) blobs: BTreeMap<String, Blobs>,
     /// Those that have something to close, by name of the store.
     pub(crate) files: BTreeMap<String, Arc<FileKv>>,
     pub(crate) plugins: Plugins,
@@ -98,7 +99,7 @@ impl Assembly {
             let _ = &operator;
             return Err(blob_plugin(layer));
         }
-        self.blobs.insert(name.to_owned(), operator);
+        self.blobs.insert(name.to_owned(), Blobs::new(operator));
         Ok(())
     }
 }
