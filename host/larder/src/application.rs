@@ -35,7 +35,9 @@ static CONFIGURING: Mutex<()> = Mutex::const_new(());
 pub async fn configure_application_kv_store(config: &Config) -> Result<()> {
     let _turn = CONFIGURING.lock().await;
     if current().is_some() {
-        return Err(Error::config("the application's key-value store is configured already; configure it once"));
+        return Err(Error::config(
+            "the application's key-value store is configured already; configure it once",
+        ));
     }
     let host = Host::open(config.plan()?).await?;
     // A configuration that names no store to take is found now and not at the first use.
