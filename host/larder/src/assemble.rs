@@ -44,7 +44,7 @@ pub(crate) async fn assemble(plan: &Plan) -> Result<Assembly> {
     for (name, store) in &plan.stores {
         let opened = match store.kind {
             StoreKind::Kv => assembly.open_kv(name, store).await,
-            StoreKind::Blob => assembly.open_blobs(name, store).await,
+            StoreKind::Blob => assembly.open_blobs(name, store),
         };
         opened.map_err(|error| error.operation("open").with("store", name))?;
     }
@@ -88,15 +88,14 @@ impl Assembly {
         }
     }
 
-    async fn open_blobs(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
-        let mut operator = match &plan.backend {
+    fn open_blobs(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
+        let operator = match &plan.backend {
             Backend::Memory => larder_backends::object::memory(),
             Backend::File(folder) => larder_backends::object::fs(folder)?,
             Backend::Plugin(plugin) => return Err(blob_plugin(plugin)),
         };
-        operator = guarded_blobs(operator, plan.guards);
-        for layer in plan.layers.iter().rev() {
-            let _ = &operator;
+        let operator = guarded_blobs(operator, plan.guards);
+        if let Some(layer) = plan.layers.first() {
             return Err(blob_plugin(layer));
         }
         self.blobs.insert(name.to_owned(), Blobs::new(operator));
