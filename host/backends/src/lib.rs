@@ -1,3 +1,4 @@
 //! Native storage backends of larder.
 
+pub mod file;
 pub mod object;
