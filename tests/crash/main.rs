@@ -6,6 +6,9 @@
 //! are drawn in acknowledged commits and microseconds after them, so that they follow the load and
 //! not the speed of the machine.
 
+#![expect(clippy::unwrap_used, reason = "a suite fails where its own doings do")]
+#![expect(clippy::print_stdout, reason = "the seed is needed to replay a run")]
+
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
