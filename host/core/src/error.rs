@@ -128,6 +128,15 @@ impl Error {
         self
     }
 
+    /// Rewrites the values of the context pairs of a name: how a namespace takes its prefix out of keys.
+    #[must_use]
+    pub fn map_context(mut self, name: &str, rewrite: impl Fn(&str) -> String) -> Self {
+        for (_, value) in self.0.context.iter_mut().filter(|(n, _)| *n == name) {
+            *value = rewrite(value);
+        }
+        self
+    }
+
     /// Names the operation, if none is named yet: the layer nearest to the failure knows best.
     #[must_use]
     pub fn operation(mut self, operation: impl Into<Cow<'static, str>>) -> Self {

@@ -25,6 +25,7 @@ mod error;
 mod key;
 pub mod limits;
 mod memory;
+mod path;
 mod store;
 
 pub use capability::{Capabilities, Description};
@@ -34,4 +35,5 @@ pub use entry::{Entry, Timestamp, Version};
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use key::{Key, KeyRange};
 pub use memory::MemoryKv;
+pub use path::{check_blob_metadata, check_blob_path, check_blob_prefix};
 pub use store::{BoxFuture, KvStore, Page, Scan, Want};

@@ -26,3 +26,10 @@ pub const GET_MANY_MAX: usize = 1_000;
 
 /// Longest time to live, in milliseconds: a hundred years. Longer is a mistake of units.
 pub const TTL_MS_MAX: u64 = 100 * 365 * 24 * 3_600 * 1_000;
+
+/// Longest path of a blob in bytes: what object stores agree on.
+pub const BLOB_PATH_BYTES_MAX: usize = 1_024;
+
+/// Most bytes of a blob's content type and user metadata together. Object stores allow 2 to 8 KiB; drivers
+/// keep metadata in 64 KiB blocks together with other things.
+pub const BLOB_METADATA_BYTES_MAX: usize = 8 << 10;

@@ -75,6 +75,7 @@ mod lifecycle;
 mod log;
 pub mod merge;
 pub mod policy;
+pub mod random;
 mod settings;
 
 pub use bindings::lifecycle::larder::store::types::{Error, Unavailable};

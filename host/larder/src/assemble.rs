@@ -1,0 +1,148 @@
+//! The composition root: the only place that turns a [`Plan`] into stores. What stands in front of a
+//! key-value backend, and why in this order, is told in `stack`.
+
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, RandomState},
+    path::Path,
+    sync::Arc,
+};
+
+use larder_backends::file::{FileKv, FileOptions};
+use larder_core::{Description, KvStore, MemoryKv, Result, limits::VALUE_BYTES_MAX};
+use opendal::{
+    Operator,
+    layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer},
+};
+
+use crate::{
+    config::StoreKind,
+    kv::Kv,
+    plan::{Backend, Guards, Plan, StorePlan},
+    plugins::Plugins,
+    stack::{Backoff, Checked, Counters, Explained, Limited, Metered, Retried, Timed},
+};
+
+/// Everything that a plan asked for.
+pub(crate) struct Assembly {
+    pub(crate) kv: BTreeMap<String, Kv>,
+    pub(crate) blobs: BTreeMap<String, Operator>,
+    /// Those that have something to close, by name of the store.
+    pub(crate) files: BTreeMap<String, Arc<FileKv>>,
+    pub(crate) plugins: Plugins,
+}
+
+/// Opens all stores of a plan. If one can't be opened, those before it are closed again.
+pub(crate) async fn assemble(plan: &Plan) -> Result<Assembly> {
+    let mut assembly = Assembly {
+        kv: BTreeMap::new(),
+        blobs: BTreeMap::new(),
+        files: BTreeMap::new(),
+        plugins: Plugins::new(plan.plugins.clone()),
+    };
+    for (name, store) in &plan.stores {
+        let opened = match store.kind {
+            StoreKind::Kv => assembly.open_kv(name, store).await,
+            StoreKind::Blob => assembly.open_blobs(name, store).await,
+        };
+        opened.map_err(|error| error.operation("open").with("store", name))?;
+    }
+    Ok(assembly)
+}
+
+impl Assembly {
+    async fn open_kv(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
+        let mut store = self.kv_backend(name, plan).await?;
+        store = guarded(store, plan.guards, name);
+        for layer in plan.layers.iter().rev() {
+            store = self.plugins.kv_layer(layer, name, store).await?;
+        }
+        store = Arc::new(Checked::new(store, plan.value_bytes_max));
+        let shared: Arc<str> = name.into();
+        store = Arc::new(Explained::new(store, Arc::clone(&shared)));
+        let counters = Arc::new(Counters::default());
+        store = Arc::new(Metered::new(store, Arc::clone(&counters)));
+        self.kv.insert(name.to_owned(), Kv::new(shared, store, counters));
+        Ok(())
+    }
+
+    async fn kv_backend(&mut self, name: &str, plan: &StorePlan) -> Result<Arc<dyn KvStore>> {
+        let value_bytes_max = plan.value_bytes_max.unwrap_or(VALUE_BYTES_MAX);
+        match &plan.backend {
+            Backend::Memory => {
+                let description = Description { value_bytes_max, ..Description::full() };
+                Ok(Arc::new(MemoryKv::new().with_description(description)))
+            }
+            Backend::File(folder) => {
+                let options = FileOptions {
+                    cleanup_interval: plan.cleanup_interval,
+                    value_bytes_max,
+                    ..FileOptions::default()
+                };
+                let file = Arc::new(open_file(folder, options).await?);
+                self.files.insert(name.to_owned(), Arc::clone(&file));
+                Ok(file)
+            }
+            Backend::Plugin(plugin) => self.plugins.kv_backend(plugin, name).await,
+        }
+    }
+
+    async fn open_blobs(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
+        let mut operator = match &plan.backend {
+            Backend::Memory => larder_backends::object::memory(),
+            Backend::File(folder) => larder_backends::object::fs(folder)?,
+            Backend::Plugin(plugin) => return Err(blob_plugin(plugin)),
+        };
+        operator = guarded_blobs(operator, plan.guards);
+        for layer in plan.layers.iter().rev() {
+            let _ = &operator;
+            return Err(blob_plugin(layer));
+        }
+        self.blobs.insert(name.to_owned(), operator);
+        Ok(())
+    }
+}
+
+/// Opening verifies the database, which takes its time; the runtime's own threads don't wait for it.
+async fn open_file(folder: &Path, options: FileOptions) -> Result<FileKv> {
+    let folder = folder.to_owned();
+    match tokio::task::spawn_blocking(move || FileKv::open(folder, options)).await {
+        Ok(opened) => opened,
+        Err(panic) => {
+            Err(larder_core::Error::new(larder_core::ErrorKind::Unavailable, "opening did not end")
+                .caused_by(panic))
+        }
+    }
+}
+
+fn guarded(mut store: Arc<dyn KvStore>, guards: Guards, name: &str) -> Arc<dyn KvStore> {
+    if let Some(at_once_max) = guards.concurrency {
+        store = Arc::new(Limited::new(store, at_once_max));
+    }
+    if let Some(attempt_max) = guards.timeout {
+        store = Arc::new(Timed::new(store, attempt_max));
+    }
+    if let Some(retries_max) = guards.retries {
+        // The standard library's hasher is seeded at random, which is all that spreading waits needs.
+        let seed = RandomState::new().hash_one(name);
+        store = Arc::new(Retried::new(store, Backoff::new(retries_max, seed)));
+    }
+    store
+}
+
+fn guarded_blobs(mut operator: Operator, guards: Guards) -> Operator {
+    if let Some(at_once_max) = guards.concurrency {
+        operator = operator.layer(ConcurrentLimitLayer::new(at_once_max));
+    }
+    if let Some(attempt_max) = guards.timeout {
+        operator = operator.layer(TimeoutLayer::new().with_timeout(attempt_max).with_io_timeout(attempt_max));
+    }
+    if let Some(retries_max) = guards.retries {
+        operator = operator.layer(RetryLayer::new().with_jitter().with_max_times(retries_max as usize));
+    }
+    operator
+}
+
+fn blob_plugin(name: &str) -> larder_core::Error {
+    larder_core::Error::config(format!("blob plugins are not built yet: `{name}`"))
+}

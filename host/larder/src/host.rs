@@ -1,0 +1,142 @@
+//! A running host: the stores and plugins of a plan, open.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use larder_backends::file::FileKv;
+use larder_core::{Error, Result};
+use opendal::Operator;
+
+use crate::{
+    assemble::{Assembly, assemble},
+    config::StoreKind,
+    kv::Kv,
+    plan::Plan,
+    plugins::Plugins,
+};
+
+/// Stores and plugins, opened from a [`Plan`]. It owns their threads and tasks, and ends them.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use larder::{Config, Host};
+///
+/// let config = Config::from_yaml("stores: { frontier: memory:// }")?;
+/// let host = Host::open(config.plan()?).await?;
+/// host.kv("frontier")?.set("https://example.org/", &"new").await?;
+/// host.close().await
+/// # }).unwrap();
+/// ```
+pub struct Host {
+    plan: Plan,
+    kv: BTreeMap<String, Kv>,
+    blobs: BTreeMap<String, Operator>,
+    files: BTreeMap<String, Arc<FileKv>>,
+    plugins: Plugins,
+}
+
+impl Host {
+    /// Opens every store of the plan and loads every plugin that a store uses.
+    ///
+    /// # Errors
+    /// As the store at fault answers, with its name: `config`, `unavailable` (another process has the
+    /// folder), `corrupt`, `denied`, `plugin`. What was opened before it is closed again.
+    pub async fn open(plan: Plan) -> Result<Self> {
+        for warning in plan.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let Assembly { kv, blobs, files, plugins } = assemble(&plan).await?;
+        Ok(Self { plan, kv, blobs, files, plugins })
+    }
+
+    /// The key-value store of that name.
+    ///
+    /// # Errors
+    /// `config` where there is none, naming the nearest.
+    pub fn kv(&self, name: &str) -> Result<Kv> {
+        self.plan.expect_store(StoreKind::Kv, name)?;
+        self.kv.get(name).cloned().ok_or_else(|| closed(name))
+    }
+
+    /// The key-value store that is meant where none is named: `state`, or the only one that there is.
+    ///
+    /// # Errors
+    /// `config` where there are several and none is called `state`.
+    pub fn default_kv(&self) -> Result<Kv> {
+        match &self.plan.default_kv {
+            Some(name) => self.kv(name),
+            None => Err(self.no_default(StoreKind::Kv)),
+        }
+    }
+
+    /// The OpenDAL operator of the blob store of that name, with all its layers.
+    ///
+    /// # Errors
+    /// `config` where there is none, naming the nearest.
+    pub fn operator(&self, name: &str) -> Result<Operator> {
+        self.plan.expect_store(StoreKind::Blob, name)?;
+        self.blobs.get(name).cloned().ok_or_else(|| closed(name))
+    }
+
+    /// The plugins: what is loaded, and swapping it.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// What this host was opened from.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Whether every key-value store can be reached and used.
+    ///
+    /// # Errors
+    /// The error of the first one that can't. Cancel safe.
+    pub async fn health(&self) -> Result<()> {
+        for kv in self.kv.values() {
+            kv.health().await?;
+        }
+        Ok(())
+    }
+
+    /// Closes the stores and waits until all that they own has ended. A store that a handle is still
+    /// held of is closed with the last handle.
+    ///
+    /// # Errors
+    /// That of the first store that could not be closed; the others are closed all the same.
+    pub async fn close(self) -> Result<()> {
+        let Self { plan: _, kv, blobs, files, plugins } = self;
+        drop((kv, blobs, plugins));
+        let closing = tokio::task::spawn_blocking(move || {
+            let mut answer = Ok(());
+            for (name, file) in files {
+                let closed = Arc::into_inner(file).map_or(Ok(()), FileKv::close);
+                answer = answer.and(closed.map_err(|error| error.operation("close").with("store", name)));
+            }
+            answer
+        });
+        closing.await.unwrap_or_else(|panic| {
+            Err(Error::new(larder_core::ErrorKind::Unavailable, "closing did not end").caused_by(panic))
+        })
+    }
+
+    fn no_default(&self, kind: StoreKind) -> Error {
+        let names: Vec<&str> = self.plan.stores(kind).collect();
+        match names.as_slice() {
+            [] => Error::config(format!("the configuration names no {kind} store")),
+            names => Error::config(format!("several {kind} stores: name one of {}", names.join(", "))),
+        }
+    }
+}
+
+fn closed(name: &str) -> Error {
+    Error::config("the store is not open").with("store", name)
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("kv", &self.kv.values().collect::<Vec<_>>())
+            .field("blobs", &self.blobs.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

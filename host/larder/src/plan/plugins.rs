@@ -1,0 +1,163 @@
+//! From the section `plugins` to plans: references resolved, limits checked.
+
+use std::collections::BTreeMap;
+
+use larder_core::{Error, Result};
+
+use super::{Backend, CallMode, FolderPlan, Plan, PluginPlan, backend::is_reserved};
+use crate::config::{Config, PluginSection, Text};
+
+/// Smallest memory that an instance may be limited to: one page of WebAssembly.
+const MEMORY_BYTES_MIN: u64 = 64 << 10;
+/// Most instances that a plugin may be allowed.
+const INSTANCES_CEILING: u32 = 1_024;
+
+pub(super) fn plan(config: &Config) -> Result<BTreeMap<String, PluginPlan>> {
+    config
+        .plugins
+        .iter()
+        .map(|(name, section)| Ok((name.clone(), Reading { config, name }.plugin(section)?)))
+        .collect()
+}
+
+/// Says what a person should know of the plugins.
+pub(super) fn warn(plan: &mut Plan) {
+    for (name, plugin) in &plan.plugins {
+        let used = plan.stores.values().any(|store| {
+            store.layers.contains(name) || matches!(&store.backend, Backend::Plugin(n) if n == name)
+        });
+        if !used {
+            plan.warnings.push(format!("no store uses the plugin `{name}`; it is not loaded"));
+        } else if plugin.sha256.is_none() {
+            plan.warnings.push(format!(
+                "the plugin `{name}` is not pinned: set `plugins.{name}.sha256` (`larder plugin inspect` prints it)"
+            ));
+        }
+    }
+}
+
+struct Reading<'a> {
+    config: &'a Config,
+    name: &'a str,
+}
+
+impl Reading<'_> {
+    fn plugin(&self, section: &PluginSection) -> Result<PluginPlan> {
+        if is_reserved(self.name) {
+            let error = Error::config(format!("a plugin can't be called `{}`: a backend is", self.name));
+            return Err(self.config.origin.explain(error, &format!("plugins.{}", self.name)));
+        }
+        let path = self.resolve(&section.path, "path")?;
+        let (settings, settings_shown) = self.settings(section)?;
+        let limits = &section.limits;
+        if let Some(memory) = limits.memory.filter(|memory| *memory < MEMORY_BYTES_MIN) {
+            return Err(self.refuse("limits.memory", format!("expected 64 KiB or more, found {memory} B")));
+        }
+        if limits.instances.is_some_and(|n| n == 0 || n > INSTANCES_CEILING) {
+            return Err(self.refuse("limits.instances", format!("expected 1 to {INSTANCES_CEILING}")));
+        }
+        if limits.deadline.is_some_and(|deadline| deadline.is_zero()) {
+            return Err(self.refuse("limits.deadline", "expected more than 0".to_owned()));
+        }
+        Ok(PluginPlan {
+            path: self.config.origin.resolve(&path),
+            sha256: self.digest(section.sha256.as_deref())?,
+            settings,
+            settings_shown,
+            folders: self.folders(section)?,
+            env: self.env(section)?,
+            deadline: limits.deadline,
+            memory_bytes_max: limits.memory.and_then(|n| usize::try_from(n).ok()),
+            instances_max: limits.instances.and_then(|n| usize::try_from(n).ok()),
+            mode: self.mode(section.mode.as_deref())?,
+        })
+    }
+
+    #[expect(clippy::type_complexity, reason = "the real values and the shown ones, side by side")]
+    fn settings(&self, section: &PluginSection) -> Result<(Vec<(String, String)>, Vec<(String, String)>)> {
+        let (mut settings, mut shown) = (Vec::new(), Vec::new());
+        for (key, value) in &section.settings {
+            settings.push((key.clone(), self.resolve(value, &format!("settings.{key}"))?));
+            shown.push((key.clone(), Text(value).to_string()));
+        }
+        for (key, reference) in &section.grants.secrets {
+            let at = format!("grants.secrets.{key}");
+            if section.settings.contains_key(key) {
+                return Err(self.refuse(&at, format!("`{key}` is in `settings` too; one of them")));
+            }
+            if !Text(reference).is_reference() {
+                let message =
+                    "expected a reference, `${VAR}` or `file:PATH`: a secret is not written here".to_owned();
+                return Err(self.refuse(&at, message));
+            }
+            settings.push((key.clone(), self.resolve(reference, &at)?));
+            shown.push((key.clone(), format!("{}, secret", Text(reference))));
+        }
+        Ok((settings, shown))
+    }
+
+    fn folders(&self, section: &PluginSection) -> Result<Vec<FolderPlan>> {
+        let folders = section.grants.folders.iter().enumerate();
+        folders
+            .map(|(i, folder)| {
+                if !folder.guest.starts_with('/') {
+                    let message = format!(
+                        "expected a name that begins with `/`, such as /data, found `{}`",
+                        folder.guest
+                    );
+                    return Err(self.refuse(&format!("grants.folders[{i}].as"), message));
+                }
+                let host = self.resolve(&folder.path, &format!("grants.folders[{i}].path"))?;
+                Ok(FolderPlan {
+                    host: self.config.origin.resolve(&host),
+                    guest: folder.guest.clone(),
+                    access: folder.access,
+                })
+            })
+            .collect()
+    }
+
+    fn env(&self, section: &PluginSection) -> Result<Vec<(String, String)>> {
+        let names = section.grants.env.iter().enumerate();
+        names
+            .map(|(i, name)| {
+                let value = self.config.environment.required(name);
+                let value = value.map_err(|error| self.explain(error, &format!("grants.env[{i}]")))?;
+                Ok((name.clone(), value.to_owned()))
+            })
+            .collect()
+    }
+
+    fn digest(&self, digest: Option<&str>) -> Result<Option<String>> {
+        let Some(digest) = digest else { return Ok(None) };
+        if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+            let message = "expected 64 hexadecimal digits (`larder plugin inspect` prints them)".to_owned();
+            return Err(self.refuse("sha256", message));
+        }
+        Ok(Some(digest.to_ascii_lowercase()))
+    }
+
+    fn mode(&self, mode: Option<&str>) -> Result<CallMode> {
+        match mode {
+            None | Some("auto") => Ok(CallMode::Auto),
+            Some("inline") => Ok(CallMode::Inline),
+            Some("fiber") => Ok(CallMode::Fiber),
+            Some(other) => {
+                Err(self.refuse("mode", format!("expected `auto` or `inline` or `fiber`, found `{other}`")))
+            }
+        }
+    }
+
+    fn resolve(&self, text: &str, key: &str) -> Result<String> {
+        let config = self.config;
+        Text(text).resolve(&config.environment, &config.origin).map_err(|error| self.explain(error, key))
+    }
+
+    fn refuse(&self, key: &str, message: String) -> Error {
+        self.explain(Error::config(message), key)
+    }
+
+    fn explain(&self, error: Error, key: &str) -> Error {
+        self.config.origin.explain(error, &format!("plugins.{}.{key}", self.name))
+    }
+}

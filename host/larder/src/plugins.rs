@@ -1,0 +1,225 @@
+//! The plugins of a host: loaded for the stores that use them, listed, swapped.
+//!
+//! A plugin that several stores name as their backend is loaded once, and those stores share its
+//! data. A layer is loaded once for each store that it stands in front of.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use larder_core::{Error, KvStore, Result};
+use larder_wasm::{
+    Access, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginLimits, PluginOptions, Source, Swapped,
+};
+use tokio::sync::Mutex;
+
+use crate::{
+    config::{AccessSection, nearest},
+    plan::{CallMode, PluginPlan},
+};
+
+/// The plugins of a [`Host`](crate::Host).
+pub struct Plugins {
+    plans: BTreeMap<String, PluginPlan>,
+    /// One for all plugins; none before the first.
+    engine: Option<Arc<Engine>>,
+    loaded: BTreeMap<String, Loaded>,
+}
+
+/// What is known of a loaded plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PluginStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where the component that serves came from.
+    pub source: String,
+    /// The SHA-256 of that component, in hexadecimal.
+    pub digest: String,
+    /// How many components served so far, this one included.
+    pub generation: u64,
+    /// The stores that it serves.
+    pub stores: Vec<String>,
+}
+
+/// A plugin and all places where it stands.
+struct Loaded {
+    serving: Vec<Serving>,
+    /// What serves now. Held for the whole of a swap, so that there is one at a time.
+    source: Mutex<Source>,
+    /// The same in words, for those who only look.
+    shown: RwLock<String>,
+}
+
+struct Serving {
+    stores: Vec<String>,
+    component: Component,
+}
+
+#[derive(Clone)]
+enum Component {
+    KvBackend(KvPlugin),
+    KvLayer(KvPlugin),
+}
+
+impl Component {
+    async fn swap(&self, source: &Source) -> Result<Swapped> {
+        match self {
+            Self::KvBackend(plugin) | Self::KvLayer(plugin) => plugin.swap(source).await,
+        }
+    }
+
+    fn status(&self) -> (u64, String) {
+        match self {
+            Self::KvBackend(plugin) | Self::KvLayer(plugin) => (plugin.generation(), plugin.digest()),
+        }
+    }
+}
+
+impl Plugins {
+    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>) -> Self {
+        Self { plans, engine: None, loaded: BTreeMap::new() }
+    }
+
+    /// The loaded plugins, in alphabetical order.
+    pub fn list(&self) -> Vec<PluginStatus> {
+        let status = |(name, loaded): (&String, &Loaded)| {
+            let (generation, digest) = loaded.serving.first()?.component.status();
+            let source = loaded.shown.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let stores = loaded.serving.iter().flat_map(|serving| serving.stores.iter().cloned()).collect();
+            Some(PluginStatus { name: name.clone(), source, digest, generation, stores })
+        };
+        self.loaded.iter().filter_map(status).collect()
+    }
+
+    /// Puts another component in the place of a plugin, on the same settings, grants and data, while
+    /// calls go on: none is lost. If a step fails, what served before serves on.
+    ///
+    /// # Errors
+    /// `config` where there is no plugin of that name, or the component is not of its world and
+    /// version; `denied` where it imports what is not granted, or is not the pinned one; `plugin` where
+    /// it traps. Dropping the future leaves either the old or the new component in place.
+    pub async fn swap(&self, name: &str, source: Source) -> Result<Swapped> {
+        let loaded = self.loaded(name)?;
+        let mut current = loaded.source.lock().await;
+        let mut last = None;
+        for (i, serving) in loaded.serving.iter().enumerate() {
+            match serving.component.swap(&source).await {
+                Ok(swapped) => last = Some(swapped),
+                Err(error) => {
+                    self.swap_back(loaded, i, &current).await;
+                    return Err(error.operation("swap").with("plugin", name));
+                }
+            }
+        }
+        *loaded.shown.write().unwrap_or_else(PoisonError::into_inner) = source.to_string();
+        *current = source;
+        last.ok_or_else(|| Error::config(format!("no store uses the plugin `{name}`")))
+    }
+
+    /// A layer may stand in front of several stores: all of them swap, or none.
+    async fn swap_back(&self, loaded: &Loaded, done: usize, source: &Source) {
+        for serving in loaded.serving.iter().take(done) {
+            if let Err(error) = serving.component.swap(source).await {
+                tracing::error!(stores = ?serving.stores, "a plugin could not be swapped back: {}", error.chain());
+            }
+        }
+    }
+
+    pub(crate) async fn kv_backend(&mut self, name: &str, store: &str) -> Result<Arc<dyn KvStore>> {
+        if let Some(loaded) = self.loaded.get_mut(name) {
+            for serving in &mut loaded.serving {
+                if let Component::KvBackend(plugin) = &serving.component {
+                    let plugin = plugin.clone();
+                    serving.stores.push(store.to_owned());
+                    return Ok(Arc::new(plugin));
+                }
+            }
+        }
+        let (engine, source, options) = self.prepare(name)?;
+        let plugin = KvPlugin::load(&engine, &source, options).await?;
+        self.keep(name, store, source, Component::KvBackend(plugin.clone()));
+        Ok(Arc::new(plugin))
+    }
+
+    pub(crate) async fn kv_layer(
+        &mut self,
+        name: &str,
+        store: &str,
+        next: Arc<dyn KvStore>,
+    ) -> Result<Arc<dyn KvStore>> {
+        let (engine, source, options) = self.prepare(name)?;
+        let plugin = KvPlugin::load_layer(&engine, &source, options, next).await?;
+        self.keep(name, store, source, Component::KvLayer(plugin.clone()));
+        Ok(Arc::new(plugin))
+    }
+
+    fn keep(&mut self, name: &str, store: &str, source: Source, component: Component) {
+        let loaded = self.loaded.entry(name.to_owned()).or_insert_with(|| Loaded {
+            serving: Vec::new(),
+            shown: RwLock::new(source.to_string()),
+            source: Mutex::new(source),
+        });
+        loaded.serving.push(Serving { stores: vec![store.to_owned()], component });
+    }
+
+    fn prepare(&mut self, name: &str) -> Result<(Arc<Engine>, Source, PluginOptions)> {
+        let plan = self.plans.get(name).ok_or_else(|| self.unknown(name))?;
+        let engine = match &self.engine {
+            Some(engine) => Arc::clone(engine),
+            None => Engine::new(EngineOptions::default())?,
+        };
+        self.engine = Some(Arc::clone(&engine));
+        Ok((engine, Source::file(&plan.path), options(name, plan)))
+    }
+
+    fn loaded(&self, name: &str) -> Result<&Loaded> {
+        self.loaded.get(name).ok_or_else(|| self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        if self.plans.contains_key(name) {
+            return Error::config(format!("no store uses the plugin `{name}`"));
+        }
+        match nearest(name, self.plans.keys().map(String::as_str)) {
+            Some(near) => Error::config(format!("there is no plugin `{name}`; did you mean `{near}`?")),
+            None => Error::config(format!("there is no plugin `{name}`: the configuration names none")),
+        }
+    }
+}
+
+fn options(name: &str, plan: &PluginPlan) -> PluginOptions {
+    let mut limits = PluginLimits::default();
+    if let Some(deadline) = plan.deadline {
+        limits.deadline = deadline;
+        limits.inline_budget = limits.inline_budget.min(deadline);
+    }
+    limits.memory_bytes_max = plan.memory_bytes_max.unwrap_or(limits.memory_bytes_max);
+    limits.instances_max = plan.instances_max.unwrap_or(limits.instances_max);
+    let mut options = PluginOptions::new(name).with_limits(limits).with_mode(match plan.mode {
+        CallMode::Auto => Mode::Auto,
+        CallMode::Inline => Mode::Inline,
+        CallMode::Fiber => Mode::Fiber,
+    });
+    options.settings = plan.settings.clone();
+    options.sha256 = plan.sha256.clone();
+    options.grants.env = plan.env.clone();
+    let folder = |folder: &crate::plan::FolderPlan| FolderGrant {
+        host: folder.host.clone(),
+        guest: folder.guest.clone(),
+        access: match folder.access {
+            AccessSection::Read => Access::Read,
+            AccessSection::ReadWrite => Access::ReadWrite,
+        },
+    };
+    options.grants.folders = plan.folders.iter().map(folder).collect();
+    options
+}
+
+impl fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.list()).finish()
+    }
+}
