@@ -1,18 +1,21 @@
 //! The crawl: takes addresses from the frontier, keeps so many fetches in flight, commits what they
 //! find.
 //!
-//! All fetches run on the caller's task; dropping the future of [`Crawl::run`] ends them, and what they
-//! had not committed is fetched again by the next run. Nothing here is remembered that is not in the
-//! store, except which addresses are in flight.
+//! Each fetch is a task, so that it goes on while the crawl itself waits for the store: a future that
+//! nobody polls may hold the one instance of a plugin that everybody waits for. The tasks are owned by
+//! [`Crawl::run`]; when that ends or is dropped, so do they, and what they had not committed is fetched
+//! again by the next run. Nothing here is remembered that is not in the store, except which addresses
+//! are in flight.
 
 use std::{
     collections::{HashSet, VecDeque},
     path::PathBuf,
+    sync::Arc,
 };
 
-use futures::{StreamExt, stream::FuturesUnordered};
-use larder::{Host, Result, Source, blobs::Blobs};
+use larder::{Error, ErrorKind, Host, Result, Source, blobs::Blobs};
 use reqwest::Client;
+use tokio::task::JoinSet;
 
 use crate::{
     address::Address,
@@ -49,16 +52,29 @@ pub(crate) struct Swap {
 
 /// A crawl of one site into one pair of stores.
 #[derive(Debug)]
-pub(crate) struct Crawl<'a> {
-    pub(crate) host: &'a Host,
+pub(crate) struct Crawl {
+    pub(crate) host: Arc<Host>,
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) options: Options,
+}
+
+/// What each fetch needs.
+#[derive(Debug)]
+pub(crate) struct Worker {
     pub(crate) frontier: Frontier,
     pub(crate) blobs: Blobs,
     pub(crate) client: Client,
     pub(crate) site: Site,
-    pub(crate) options: Options,
 }
 
-impl Crawl<'_> {
+/// What a task did.
+enum Done {
+    Fetched(Address),
+    /// The plugin was replaced; so many fetches were in flight when that began.
+    Swapped(usize),
+}
+
+impl Crawl {
     /// Fetches until the frontier is empty or the limit of pages is reached, and says how far it came.
     ///
     /// # Errors
@@ -67,37 +83,37 @@ impl Crawl<'_> {
     /// # Cancel safety
     /// Dropping the future loses nothing that was committed.
     pub(crate) async fn run(&self, progress: &mut Progress) -> Result<Counts> {
-        let mut counts = self.frontier.counts().await?;
+        let frontier = &self.worker.frontier;
+        let mut counts = frontier.counts().await?;
         progress.show(counts);
         let mut queue = VecDeque::new();
         let mut busy = HashSet::new();
-        let mut fetches = FuturesUnordered::new();
+        let mut tasks = JoinSet::new();
         let mut swap = self.options.swap.clone();
-        let mut swaps = FuturesUnordered::new();
         loop {
             if queue.is_empty() {
-                let todo = self.frontier.some_todo(REFILL + busy.len() as u64).await?;
+                let todo = frontier.some_todo(REFILL + busy.len() as u64).await?;
                 queue.extend(todo.into_iter().filter(|todo| !busy.contains(&todo.address)));
             }
-            while fetches.len() < self.in_flight_max(counts)
+            while busy.len() < self.in_flight_max(counts)
                 && let Some(todo) = queue.pop_front()
             {
                 busy.insert(todo.address.clone());
-                fetches.push(self.one(todo));
+                tasks.spawn(Arc::clone(&self.worker).one(todo));
             }
             if let Some(due) = swap.take_if(|swap| counts.pages >= swap.after_pages) {
-                swaps.push(self.swap(due, fetches.len()));
+                tasks.spawn(replace(Arc::clone(&self.host), due, busy.len()));
             }
-            if fetches.is_empty() && swaps.is_empty() {
-                return Ok(counts);
-            }
-            tokio::select! {
-                Some(done) = fetches.next() => {
-                    busy.remove(&done?);
-                    counts = self.frontier.counts().await?;
-                    progress.show(counts);
-                }
-                Some(swapped) = swaps.next() => progress.swapped(swapped?),
+            match tasks.join_next().await {
+                None => return Ok(counts),
+                Some(done) => match done.map_err(panicked)?? {
+                    Done::Swapped(in_flight) => progress.swapped(in_flight),
+                    Done::Fetched(address) => {
+                        busy.remove(&address);
+                        counts = frontier.counts().await?;
+                        progress.show(counts);
+                    }
+                },
             }
         }
     }
@@ -107,17 +123,23 @@ impl Crawl<'_> {
         let left = usize::try_from(self.options.pages_max.saturating_sub(counts.pages)).unwrap_or(usize::MAX);
         self.options.in_flight_max.min(left)
     }
+}
 
-    async fn one(&self, todo: Todo) -> Result<Address> {
+impl Worker {
+    /// Fetches one address, stores its page, commits what it found.
+    async fn one(self: Arc<Self>, todo: Todo) -> Result<Done> {
         let fetched = fetch(&self.client, &self.site, &self.blobs, &todo.address).await?;
         self.frontier.finish(&todo, &fetched.links, &fetched.record).await?;
-        Ok(todo.address)
+        Ok(Done::Fetched(todo.address))
     }
+}
 
-    /// Replaces the plugin while the fetches go on; answers how many were in flight when it began.
-    async fn swap(&self, swap: Swap, in_flight: usize) -> Result<usize> {
-        let source = Source::file(swap.component);
-        self.host.plugins().swap(&swap.plugin, source).await?;
-        Ok(in_flight)
-    }
+/// Replaces the plugin while the fetches go on.
+async fn replace(host: Arc<Host>, swap: Swap, in_flight: usize) -> Result<Done> {
+    host.plugins().swap(&swap.plugin, Source::file(swap.component)).await?;
+    Ok(Done::Swapped(in_flight))
+}
+
+fn panicked(error: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Unavailable, "a fetch ended in a panic").caused_by(error)
 }

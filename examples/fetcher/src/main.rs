@@ -24,7 +24,7 @@ mod site;
 mod summary;
 mod tree;
 
-use std::{error::Error, path::Path, process::ExitCode, time::Duration};
+use std::{error::Error, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser;
 use larder::{Config, Host};
@@ -33,7 +33,7 @@ use url::Url;
 
 use crate::{
     address::Address,
-    crawl::Crawl,
+    crawl::{Crawl, Worker},
     frontier::Frontier,
     options::{Command, CrawlArguments},
     progress::{Event, Progress},
@@ -68,7 +68,7 @@ async fn main() -> ExitCode {
 }
 
 async fn crawl(config: &Path, arguments: CrawlArguments) -> Outcome<()> {
-    let host = Host::open(Config::load(config)?.plan()?).await?;
+    let host = Arc::new(Host::open(Config::load(config)?.plan()?).await?);
     let client = Client::builder()
         .user_agent(concat!("larder-fetcher/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -83,11 +83,8 @@ async fn crawl(config: &Path, arguments: CrawlArguments) -> Outcome<()> {
     let mut progress = Progress::new(arguments.events);
     progress.tell(&Event::Started { resumed, pages: frontier.counts().await?.pages });
     let crawl = Crawl {
-        host: &host,
-        frontier: frontier.clone(),
-        blobs: host.blobs("pages")?,
-        client,
-        site,
+        host: Arc::clone(&host),
+        worker: Arc::new(Worker { frontier: frontier.clone(), blobs: host.blobs("pages")?, client, site }),
         options: arguments.options(),
     };
     let counts = crawl.run(&mut progress).await?;
@@ -98,8 +95,11 @@ async fn crawl(config: &Path, arguments: CrawlArguments) -> Outcome<()> {
         summary::print(&counts, &frontier.records().await?, resumed);
     }
     drop(frontier);
-    host.close().await?;
-    Ok(())
+    match Arc::into_inner(host) {
+        Some(host) => Ok(host.close().await?),
+        // A task that is being dropped still holds it: it is closed with that.
+        None => Ok(()),
+    }
 }
 
 /// The first page, the name of the crawl, the site's rules, and the server where there is one.
