@@ -49,7 +49,8 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
     };
     let memory = load("kv-memory")?;
     let key = Key::new("key-of-twenty-bytes!")?;
-    let keys = (0..BATCH).map(|n| Key::new(format!("key-of-twenty-by-{n:03}"))).collect::<Result<Vec<_>, _>>()?;
+    let keys =
+        (0..BATCH).map(|n| Key::new(format!("key-of-twenty-by-{n:03}"))).collect::<Result<Vec<_>, _>>()?;
     let all = keys.iter().chain([&key]);
     let commit = all.fold(Commit::new(), |commit, key| commit.put(key.clone(), vec![b'x'; VALUE_BYTES]));
     block_on(memory.commit(&commit))?;
@@ -57,9 +58,14 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let mut bare = bare::Bare::load(&larder_tests::plugin("kv-memory"), &key, &vec![b'x'; VALUE_BYTES])?;
     let calls = bench.calls(50_000);
     let ours = || get_each(&memory, &key, calls);
-    bench.ratio("get 100 B, guards on, against the bare typed call", Unit::Nanos, Target::AtMost(1.3), ROUNDS, ours, || {
-        bare.get_each(&key, calls)
-    });
+    bench.ratio(
+        "get 100 B, guards on, against the bare typed call",
+        Unit::Nanos,
+        Target::AtMost(1.3),
+        ROUNDS,
+        ours,
+        || bare.get_each(&key, calls),
+    );
 
     let mut process = socket::Process::start(VALUE_BYTES)?;
     let few = bench.calls(2_000);
@@ -82,7 +88,14 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
         });
         watch.nanos_per(batches * BATCH)
     };
-    bench.ratio("64 keys at once, per key, against single gets", Unit::Nanos, Target::AtMost(0.6), ROUNDS, batch, ours);
+    bench.ratio(
+        "64 keys at once, per key, against single gets",
+        Unit::Nanos,
+        Target::AtMost(0.6),
+        ROUNDS,
+        batch,
+        ours,
+    );
 
     let pool = load("kv-static")?;
     let shared = Key::new("500")?;

@@ -1,4 +1,4 @@
 //! Native storage backends of larder.
 
-pub mod object;
 pub mod file;
+pub mod object;

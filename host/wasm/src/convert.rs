@@ -284,3 +284,6 @@ pub(crate) fn outcomes_to_guest(outcomes: Vec<Outcome>) -> Vec<WitOutcome> {
     };
     outcomes.into_iter().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests;

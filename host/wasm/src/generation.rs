@@ -18,7 +18,7 @@ use crate::{
     instance::{Access, Exports, Instance},
     options::{Mode, PluginOptions},
     pool::{FiberPool, InlinePool},
-    source::Source,
+    source::{Loaded, Source},
     state::State,
 };
 
@@ -86,19 +86,24 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads, checks, compiles and links a component.
-    pub(crate) async fn load(
-        engine: &Arc<Engine>,
-        source: &Source,
-        options: &PluginOptions,
-        world: World,
-    ) -> Result<Self> {
+    /// Reads a component; nothing of it is compiled yet.
+    pub(crate) async fn read(source: &Source, options: &PluginOptions) -> Result<Loaded> {
         let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, options.sha256.clone());
-        let loaded = tokio::task::spawn_blocking(move || from.load(limit, pin.as_deref()))
+        tokio::task::spawn_blocking(move || from.load(limit, pin.as_deref()))
             .await
             .map_err(|e| Error::new(ErrorKind::Plugin, "reading the component panicked").caused_by(e))
             .flatten()
-            .map_err(|e| e.with("plugin", &options.name))?;
+            .map_err(|e| e.with("plugin", &options.name))
+    }
+
+    /// Compiles, checks and links a component.
+    pub(crate) async fn build(
+        engine: &Arc<Engine>,
+        source: &Source,
+        loaded: Loaded,
+        options: &PluginOptions,
+        world: World,
+    ) -> Result<Self> {
         let digest = loaded.digest.clone();
         let component = engine.compile(loaded, &options.name).await?;
         let about = |e: Error| e.with("plugin", &options.name).with("component", source);
@@ -118,10 +123,6 @@ impl Prepared {
             )
         })?;
         Ok(Self { pre, style, digest, source: source.to_string(), has_handoff: names.has_handoff() })
-    }
-
-    pub(crate) fn digest(&self) -> &str {
-        &self.digest
     }
 
     pub(crate) fn has_handoff(&self) -> bool {
@@ -256,7 +257,11 @@ impl<X: Exports> Generation<X> {
                 }
             }
             Pool::Fiber(pool) => {
-                match tokio::time::timeout(self.options.limits.deadline, pool.permit()).await {
+                let permit = match pool.try_permit() {
+                    Some(permit) => Ok(Some(permit)),
+                    None => tokio::time::timeout(self.options.limits.deadline, pool.permit()).await,
+                };
+                match permit {
                     Err(_) => Turn::Done(Err(busy("all instances of the plugin are busy"))),
                     Ok(None) => Turn::Again(request),
                     Ok(Some(permit)) => {

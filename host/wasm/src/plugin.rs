@@ -49,7 +49,8 @@ impl<X: Exports> Plugin<X> {
         next: Option<X::Next>,
     ) -> Result<Self> {
         let options = Arc::new(options);
-        let prepared = Prepared::load(engine, source, &options, world).await?;
+        let loaded = Prepared::read(source, &options).await?;
+        let prepared = Prepared::build(engine, source, loaded, &options, world).await?;
         let first = Generation::start(engine, &options, next.clone(), prepared, 1, None).await?;
         tracing::info!(plugin = options.name, digest = first.digest, "plugin loaded");
         Ok(Self {
@@ -129,11 +130,12 @@ impl<X: Exports> Plugin<X> {
     }
 
     async fn swap_from(&self, old: &Arc<Generation<X>>, source: &Source) -> Result<Swapped> {
-        let prepared = Prepared::load(&self.engine, source, &self.options, self.world).await?;
-        let (from, to) = (old.digest.clone(), prepared.digest().to_owned());
+        let loaded = Prepared::read(source, &self.options).await?;
+        let (from, to) = (old.digest.clone(), loaded.digest.clone());
         if from == to {
             return Ok(Swapped { from, to, generation: old.number, drained: true });
         }
+        let prepared = Prepared::build(&self.engine, source, loaded, &self.options, self.world).await?;
         if X::is_one(&old.description) {
             self.swap_owner(old, prepared).await?;
             return Ok(Swapped { from, to, generation: old.number + 1, drained: true });

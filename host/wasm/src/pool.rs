@@ -147,6 +147,11 @@ impl<X> FiberPool<X> {
         }
     }
 
+    /// The right to use an instance, if one is free now and nobody waits for it.
+    pub(crate) fn try_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+
     /// The right to use an instance; none once the pool is closed. Cancel safe.
     pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).acquire_owned().await.ok()

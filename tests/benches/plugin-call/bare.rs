@@ -10,7 +10,7 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-#[expect(missing_docs, missing_debug_implementations, unreachable_pub, clippy::missing_errors_doc, reason = "generated")]
+#[expect(clippy::missing_errors_doc, reason = "generated")]
 mod generated {
     wasmtime::component::bindgen!({ path: "../wit", world: "kv-backend" });
 }

@@ -21,9 +21,9 @@ type Rows<'t> = Table<'t, &'static [u8], &'static [u8]>;
 /// A write transaction that can't lose its durability setting.
 pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Fault> {
     let mut transaction = database.begin_write()?;
-    transaction
-        .set_durability(Durability::Immediate)
-        .map_err(|cause| Error::new(ErrorKind::Unavailable, "the database refused to be durable").caused_by(cause))?;
+    transaction.set_durability(Durability::Immediate).map_err(|cause| {
+        Error::new(ErrorKind::Unavailable, "the database refused to be durable").caused_by(cause)
+    })?;
     Ok(transaction)
 }
 

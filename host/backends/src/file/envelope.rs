@@ -111,7 +111,10 @@ mod tests {
         for expires_at in [None, Some(Timestamp(0)), Some(Timestamp(u64::MAX))] {
             encode("k", b"value", Version(7), expires_at, &mut bytes);
             let stored = decode(b"k", &bytes).unwrap();
-            assert_eq!((stored.version, stored.expires_at, stored.value), (Version(7), expires_at, &b"value"[..]));
+            assert_eq!(
+                (stored.version, stored.expires_at, stored.value),
+                (Version(7), expires_at, &b"value"[..])
+            );
             assert_eq!(expiry_unverified(&bytes), expires_at);
         }
     }

@@ -56,7 +56,9 @@ impl From<redb::Error> for Fault {
             E::UpgradeRequired(_) => {
                 (ErrorKind::Unsupported, "the database file is of an older format", Remedy::None)
             }
-            E::ValueTooLarge(_) => (ErrorKind::Invalid, "the value is too large for the database", Remedy::None),
+            E::ValueTooLarge(_) => {
+                (ErrorKind::Invalid, "the value is too large for the database", Remedy::None)
+            }
             E::TransactionPoisoned => {
                 (ErrorKind::Corrupt, "the database is damaged: a transaction broke off", Remedy::Reopen)
             }

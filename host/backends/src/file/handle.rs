@@ -130,8 +130,10 @@ impl Handle {
             }
         }
         // Whoever comes meanwhile still names the failed opening, and so waits for this one.
-        let opened =
-            self.place.open(Verify::Always).and_then(|(database, reserved)| Ok((Open::new(database)?, reserved)));
+        let opened = self
+            .place
+            .open(Verify::Always)
+            .and_then(|(database, reserved)| Ok((Open::new(database)?, reserved)));
         let mut state = self.lock();
         state.opening = Opening(state.opening.0 + 1);
         match opened {
@@ -191,10 +193,8 @@ impl Open {
             tracing::warn!(error = %fault.error.chain(), "readers have to wait until the database is opened again");
         });
         let newest = newest.ok().map(Arc::new);
-        let before = std::mem::replace(
-            &mut *self.snapshot.write().unwrap_or_else(PoisonError::into_inner),
-            newest,
-        );
+        let before =
+            std::mem::replace(&mut *self.snapshot.write().unwrap_or_else(PoisonError::into_inner), newest);
         // Outside the lock: the last one to let go of a snapshot ends its transaction.
         drop(before);
     }

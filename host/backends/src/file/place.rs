@@ -131,7 +131,8 @@ impl fmt::Debug for Place {
 /// # Errors
 /// What the file system says.
 pub(super) fn create_folder(folder: &Path) -> Result<()> {
-    let missing: Vec<_> = folder.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists()).collect();
+    let missing: Vec<_> =
+        folder.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists()).collect();
     fs::create_dir_all(folder).map_err(error::io)?;
     for made in missing {
         if let Some(parent) = made.parent() {

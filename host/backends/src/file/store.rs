@@ -59,12 +59,8 @@ impl FileKv {
         let lock = FolderLock::take(place.folder())?;
         place.create_if_missing().map_err(|fault| fault.error)?;
         let (handle, reserved) = Handle::open(place).map_err(|fault| fault.error)?;
-        let shared = Arc::new(Shared {
-            handle,
-            queue: Queue::new(),
-            clock: options.clock,
-            counts: Counts::default(),
-        });
+        let shared =
+            Arc::new(Shared { handle, queue: Queue::new(), clock: options.clock, counts: Counts::default() });
         let writer = Writer::new(shared.clone(), reserved, options.cleanup_interval);
         let writer = thread::Builder::new()
             .name("larder-file".to_owned())

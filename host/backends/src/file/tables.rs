@@ -43,7 +43,9 @@ pub(super) fn create(transaction: &WriteTransaction) -> Result<(), Fault> {
 pub(super) fn check(settings: &impl ReadableTable<&'static [u8], &'static [u8]>) -> Result<u64, Fault> {
     let format = read_setting(settings, FORMAT)?;
     if format != FORMAT_NOW {
-        return Err(Error::unsupported("the store was written by a newer larder").with("format", format).into());
+        return Err(Error::unsupported("the store was written by a newer larder")
+            .with("format", format)
+            .into());
     }
     read_setting(settings, VERSIONS_RESERVED)
 }

@@ -5,8 +5,8 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use futures::{FutureExt, executor::block_on};
 use larder_core::{
-    Change, Commit, Description, ErrorKind, Expectation, Key, KeyRange, KvStore, ManualClock, MemoryKv, Outcome,
-    Scan, Version, limits::PAGE_BYTES_MAX,
+    Change, Commit, Description, ErrorKind, Expectation, Key, KeyRange, KvStore, ManualClock, MemoryKv,
+    Outcome, Scan, Version, limits::PAGE_BYTES_MAX,
 };
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
@@ -379,7 +379,8 @@ fn it_answers_as_the_memory_store_does() {
                     let rows = page.entries.into_iter();
                     (rows.map(|(k, e)| (k, e.value, e.expires_at)).collect::<Vec<_>>(), page.next)
                 };
-                let (ours, models) = (block_on(store.scan(&scan)).unwrap(), block_on(model.scan(&scan)).unwrap());
+                let (ours, models) =
+                    (block_on(store.scan(&scan)).unwrap(), block_on(model.scan(&scan)).unwrap());
                 assert_eq!(strip(ours), strip(models), "step {step}");
             }
             _ => {
@@ -395,7 +396,8 @@ fn random_commit(random: &mut Random) -> Commit {
     let mut commit = Commit::new();
     for i in 0..=random.below(3) {
         let name = key(&format!("k{}", i * 4 + random.below(4)));
-        let expect = [Expectation::Absent, Expectation::Present, Expectation::Version(Version(0))][random.below(3)];
+        let expect =
+            [Expectation::Absent, Expectation::Present, Expectation::Version(Version(0))][random.below(3)];
         if random.below(3) == 0 {
             commit = commit.check(name.clone(), expect);
         }

@@ -82,11 +82,7 @@ impl Writer {
     pub(super) fn new(shared: Arc<Shared>, reserved: u64, cleanup_interval: Duration) -> Self {
         let interval = (!cleanup_interval.is_zero()).then_some(cleanup_interval);
         let next = shared.clock.now().after(cleanup_interval);
-        Self {
-            versions: Versions::after(reserved),
-            cleanup: Cleanup { interval, next, more: false },
-            shared,
-        }
+        Self { versions: Versions::after(reserved), cleanup: Cleanup { interval, next, more: false }, shared }
     }
 
     /// Works until the queue is stopped and empty.
@@ -132,8 +128,10 @@ impl Writer {
             let transaction = begin(database)?;
             let (answers, trace) = {
                 let mut batch = Batch::open(&transaction, versions, now)?;
-                let answers =
-                    commits.iter().map(|queued| batch.commit(&queued.commit)).collect::<Result<Vec<_>, _>>()?;
+                let answers = commits
+                    .iter()
+                    .map(|queued| batch.commit(&queued.commit))
+                    .collect::<Result<Vec<_>, _>>()?;
                 (answers, batch.into_trace())
             };
             if trace.is_none() {
