@@ -50,7 +50,14 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
 
     let ours = || runtime.block_on(read(&plugin, parts));
     let baseline = || runtime.block_on(read(&native, parts));
-    bench.ratio("read through the plugin", Unit::BytesPerSecond, Target::AtLeast(0.7), ROUNDS, ours, baseline);
+    bench.ratio(
+        "read through the plugin",
+        Unit::BytesPerSecond,
+        Target::AtLeast(0.7),
+        ROUNDS,
+        ours,
+        baseline,
+    );
 
     let before = reset_peak()?;
     runtime.block_on(write(&plugin, &part, parts));
@@ -64,9 +71,11 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
 }
 
 async fn plugin(engine: &Arc<Engine>, folder: &Path) -> Result<Operator, Failure> {
-    let options = PluginOptions::new("blob-folder")
-        .with_setting("folder", "/data")
-        .with_folder(folder, "/data", Access::ReadWrite);
+    let options = PluginOptions::new("blob-folder").with_setting("folder", "/data").with_folder(
+        folder,
+        "/data",
+        Access::ReadWrite,
+    );
     let source = Source::file(larder_tests::plugin("blob-folder"));
     Ok(BlobPlugin::load(engine, &source, options).await?.operator())
 }

@@ -5,10 +5,11 @@ use std::{fmt, sync::Arc};
 
 use larder_core::{BoxFuture, Result as LarderResult};
 use opendal::{
-    Buffer, Capability, Error, ErrorKind, Metadata, MetadataBuilder, OperationContext, Operator, Result,
+    Buffer, BytesRange, Capability, Error, ErrorKind, Metadata, MetadataBuilder, OperationContext, Operator,
+    Result,
     options::WriteOptions,
     raw::{
-        BytesRange, Layer, OpCopy, OpCreateDir, OpDelete, OpList, OpPresign, OpRead, OpRename, OpStat, OpWrite,
+        Layer, OpCopy, OpCreateDir, OpDelete, OpList, OpPresign, OpRead, OpRename, OpStat, OpWrite,
         RpCreateDir, RpPresign, RpRead, RpRename, RpStat, Service, ServiceInfo, Servicer, oio,
     },
     services::Memory,
