@@ -22,10 +22,7 @@ use larder_core::{Error, Result};
 use opendal::{Builder, Operator, raw::Service};
 
 use self::service::BlobService;
-pub(crate) use self::{
-    convert::BlobDescription,
-    error::from_operator,
-};
+pub(crate) use self::{convert::BlobDescription, error::from_operator};
 use crate::{
     bindings::blob::{BlobExports, Features, Instances},
     blob_import::NextBlob,
