@@ -16,6 +16,7 @@ use opendal::{
 };
 
 use crate::{
+    blobs::Blobs,
     config::StoreKind,
     kv::Kv,
     plan::{Backend, Guards, Plan, StorePlan},
@@ -26,7 +27,7 @@ use crate::{
 /// Everything that a plan asked for.
 pub(crate) struct Assembly {
     pub(crate) kv: BTreeMap<String, Kv>,
-    pub(crate) blobs: BTreeMap<String, Operator>,
+    pub(crate) blobs: BTreeMap<String, Blobs>,
     /// Those that have something to close, by name of the store.
     pub(crate) files: BTreeMap<String, Arc<FileKv>>,
     pub(crate) plugins: Plugins,
@@ -43,7 +44,7 @@ pub(crate) async fn assemble(plan: &Plan) -> Result<Assembly> {
     for (name, store) in &plan.stores {
         let opened = match store.kind {
             StoreKind::Kv => assembly.open_kv(name, store).await,
-            StoreKind::Blob => assembly.open_blobs(name, store).await,
+            StoreKind::Blob => assembly.open_blobs(name, store),
         };
         opened.map_err(|error| error.operation("open").with("store", name))?;
     }
@@ -87,18 +88,17 @@ impl Assembly {
         }
     }
 
-    async fn open_blobs(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
-        let mut operator = match &plan.backend {
+    fn open_blobs(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
+        let operator = match &plan.backend {
             Backend::Memory => larder_backends::object::memory(),
             Backend::File(folder) => larder_backends::object::fs(folder)?,
             Backend::Plugin(plugin) => return Err(blob_plugin(plugin)),
         };
-        operator = guarded_blobs(operator, plan.guards);
-        for layer in plan.layers.iter().rev() {
-            let _ = &operator;
+        let operator = guarded_blobs(operator, plan.guards);
+        if let Some(layer) = plan.layers.first() {
             return Err(blob_plugin(layer));
         }
-        self.blobs.insert(name.to_owned(), operator);
+        self.blobs.insert(name.to_owned(), Blobs::new(operator));
         Ok(())
     }
 }

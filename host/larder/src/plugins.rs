@@ -139,7 +139,7 @@ impl Plugins {
             }
         }
         let (engine, source, options) = self.prepare(name)?;
-        let plugin = KvPlugin::load(&engine, &source, options).await?;
+        let plugin = KvPlugin::load(&engine, &source, options).await.map_err(|e| e.with("plugin", name))?;
         self.keep(name, store, source, Component::KvBackend(plugin.clone()));
         Ok(Arc::new(plugin))
     }
@@ -151,7 +151,9 @@ impl Plugins {
         next: Arc<dyn KvStore>,
     ) -> Result<Arc<dyn KvStore>> {
         let (engine, source, options) = self.prepare(name)?;
-        let plugin = KvPlugin::load_layer(&engine, &source, options, next).await?;
+        let plugin = KvPlugin::load_layer(&engine, &source, options, next)
+            .await
+            .map_err(|e| e.with("plugin", name))?;
         self.keep(name, store, source, Component::KvLayer(plugin.clone()));
         Ok(Arc::new(plugin))
     }

@@ -10,7 +10,7 @@ mod table;
 use larder_sdk::kv::{self, Check, Description, Entry, Features, KvBackend, Outcome, Page, Scan, Write};
 use larder_sdk::{Handoff, Result, Settings, clock};
 
-pub use table::Table;
+use table::Table;
 
 /// The plugin.
 #[derive(Debug, Default)]

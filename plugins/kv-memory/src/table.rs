@@ -16,7 +16,7 @@ const SWEEP_PER_COMMIT: usize = 8;
 
 /// Entries in the order of their keys, with versions and expiries.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     pub(crate) entries: BTreeMap<String, Stored>,
     pub(crate) version_last: u64,
     expiries: BTreeSet<(u64, String)>,
@@ -37,14 +37,14 @@ enum Step {
 
 impl Table {
     /// Reads an entry. The clock is asked only where the entry can expire, since that is a call into the host.
-    pub fn get(&self, key: &str, now: impl FnOnce() -> u64) -> Option<Entry> {
+    pub(crate) fn get(&self, key: &str, now: impl FnOnce() -> u64) -> Option<Entry> {
         let stored = self.entries.get(key)?;
         let now = if stored.expires_at.is_some() { now() } else { 0 };
         if stored.is_live(now) { Some(stored.entry(now, false)) } else { None }
     }
 
     /// Reads a page.
-    pub fn scan(&self, scan: &Scan, now: u64) -> Page {
+    pub(crate) fn scan(&self, scan: &Scan, now: u64) -> Page {
         let mut page = PageBuilder::new(scan);
         if scan.is_empty() {
             return page.ending();
@@ -65,7 +65,7 @@ impl Table {
     ///
     /// # Errors
     /// `conflict` with the key of the first check that does not hold; `invalid` where an `add` can't be done.
-    pub fn commit(&mut self, checks: &[Check], writes: Vec<Write>, now: u64) -> Result<Vec<Outcome>> {
+    pub(crate) fn commit(&mut self, checks: &[Check], writes: Vec<Write>, now: u64) -> Result<Vec<Outcome>> {
         for check in checks {
             if !check.expect.holds(self.live(&check.key, now).map(|stored| stored.version)) {
                 return Err(Error::conflict(&*check.key));

@@ -33,15 +33,6 @@ pub const TARGET: &str = "wasm32-wasip2";
 /// Folders, relative to the workspace, whose subfolders hold guests.
 const GUEST_FOLDERS: [&str; 2] = ["plugins", "tests/guests"];
 
-/// A plugin that is also built with a feature, under another name: another digest over the same data, for swaps.
-const VARIANTS: [Variant; 1] = [Variant { package: "kv-log", feature: "second-build", name: "kv-log-b" }];
-
-struct Variant {
-    package: &'static str,
-    feature: &'static str,
-    name: &'static str,
-}
-
 /// How to build.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -86,13 +77,8 @@ pub fn build_all(root: &Path, options: &Options) -> Result<Vec<PathBuf>, String>
     build.cargo(&selected)?;
     let mut components = Vec::new();
     for name in &names {
-        components.push(build.publish(name, name)?);
+        components.push(build.publish(name)?);
     }
-    for variant in VARIANTS.iter().filter(|v| names.iter().any(|name| name == v.package)) {
-        build.cargo(&["--package", variant.package, "--features", variant.feature])?;
-        components.push(build.publish(variant.package, variant.name)?);
-    }
-    components.sort();
     Ok(components)
 }
 
@@ -151,9 +137,9 @@ impl Build<'_> {
     }
 
     /// Copies a component to where tests and configurations look for it, if its bytes changed.
-    fn publish(&self, package: &str, name: &str) -> Result<PathBuf, String> {
+    fn publish(&self, name: &str) -> Result<PathBuf, String> {
         let built = self.target_folder().join(TARGET).join("release");
-        let built = built.join(format!("{}.wasm", package.replace('-', "_")));
+        let built = built.join(format!("{}.wasm", name.replace('-', "_")));
         let folder = self.root.join("target/plugins");
         let target = folder.join(format!("{name}.wasm"));
         let copy = || -> io::Result<()> {
@@ -181,7 +167,6 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let names = guests(&root).unwrap();
         assert!(names.contains(&"kv-memory".to_owned()), "{names:?}");
-        assert!(VARIANTS.iter().all(|v| v.name != v.package));
     }
 
     #[test]
