@@ -5,5 +5,11 @@
 
 pub mod bench;
 mod built;
+pub mod crash;
 
 pub use built::{larder_binary, plugin, target_dir, workspace_root};
+
+/// The program in the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -1,1 +1,9 @@
-//! The shape of the repository: imports, sizes, names, documents.
+//! The shape of the repository: what may import what, how long a file may be, what it may be called,
+//! what everything is licensed under.
+
+mod contract;
+mod documents;
+mod files;
+mod imports;
+mod licences;
+mod source;

@@ -16,6 +16,7 @@ use opendal::{
 };
 
 use crate::{
+    blobs::Blobs,
     config::StoreKind,
     kv::Kv,
     plan::{Backend, Guards, Plan, StorePlan},
@@ -26,7 +27,7 @@ use crate::{
 /// Everything that a plan asked for.
 pub(crate) struct Assembly {
     pub(crate) kv: BTreeMap<String, Kv>,
-    pub(crate) blobs: BTreeMap<String, Operator>,
+    pub(crate) blobs: BTreeMap<String, Blobs>,
     /// Those that have something to close, by name of the store.
     pub(crate) files: BTreeMap<String, Arc<FileKv>>,
     pub(crate) plugins: Plugins,
@@ -91,14 +92,13 @@ impl Assembly {
         let mut operator = match &plan.backend {
             Backend::Memory => larder_backends::object::memory(),
             Backend::File(folder) => larder_backends::object::fs(folder)?,
-            Backend::Plugin(plugin) => return Err(blob_plugin(plugin)),
+            Backend::Plugin(plugin) => self.plugins.blob_backend(plugin, name).await?,
         };
         operator = guarded_blobs(operator, plan.guards);
         for layer in plan.layers.iter().rev() {
-            let _ = &operator;
-            return Err(blob_plugin(layer));
+            operator = self.plugins.blob_layer(layer, name, operator).await?;
         }
-        self.blobs.insert(name.to_owned(), operator);
+        self.blobs.insert(name.to_owned(), Blobs::new(operator));
         Ok(())
     }
 }
@@ -141,8 +141,4 @@ fn guarded_blobs(mut operator: Operator, guards: Guards) -> Operator {
         operator = operator.layer(RetryLayer::new().with_jitter().with_max_times(retries_max as usize));
     }
     operator
-}
-
-fn blob_plugin(name: &str) -> larder_core::Error {
-    larder_core::Error::config(format!("blob plugins are not built yet: `{name}`"))
 }

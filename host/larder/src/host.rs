@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use larder_backends::file::FileKv;
 use larder_core::{Error, Result};
-use opendal::Operator;
 
 use crate::{
     assemble::{Assembly, assemble},
+    blobs::Blobs,
     config::StoreKind,
     kv::Kv,
     plan::Plan,
@@ -29,7 +29,7 @@ use crate::{
 pub struct Host {
     plan: Plan,
     kv: BTreeMap<String, Kv>,
-    blobs: BTreeMap<String, Operator>,
+    blobs: BTreeMap<String, Blobs>,
     files: BTreeMap<String, Arc<FileKv>>,
     plugins: Plugins,
 }
@@ -68,13 +68,24 @@ impl Host {
         }
     }
 
-    /// The OpenDAL operator of the blob store of that name, with all its layers.
+    /// The blob store of that name. Its OpenDAL operator, with all layers, is [`Blobs::operator`].
     ///
     /// # Errors
     /// `config` where there is none, naming the nearest.
-    pub fn operator(&self, name: &str) -> Result<Operator> {
+    pub fn blobs(&self, name: &str) -> Result<Blobs> {
         self.plan.expect_store(StoreKind::Blob, name)?;
         self.blobs.get(name).cloned().ok_or_else(|| closed(name))
+    }
+
+    /// The blob store that is meant where none is named: `storage`, or the only one that there is.
+    ///
+    /// # Errors
+    /// `config` where there is none, or several and none is called `storage`.
+    pub fn default_blobs(&self) -> Result<Blobs> {
+        match &self.plan.default_blobs {
+            Some(name) => self.blobs(name),
+            None => Err(self.no_default(StoreKind::Blob)),
+        }
     }
 
     /// The plugins: what is loaded, and swapping it.

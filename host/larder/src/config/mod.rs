@@ -167,6 +167,11 @@ impl Config {
     }
 }
 
+/// Reads a duration as a configuration has it: `30s`, `5m`, `250ms`, or seconds.
+pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
+    units::duration(text)
+}
+
 fn read(path: &Path) -> Result<String> {
     let refuse = |message: String| Error::config(message).with("file", path.display());
     let metadata =

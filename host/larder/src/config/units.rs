@@ -59,7 +59,7 @@ pub(crate) fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     let (name, unit) = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)]
         .into_iter()
-        .find(|(_, unit)| millis > 0 && millis % unit == 0)
+        .find(|(_, unit)| millis > 0 && millis.is_multiple_of(*unit))
         .unwrap_or(("ms", 1));
     format!("{} {name}", millis / unit)
 }
@@ -70,7 +70,7 @@ pub(crate) fn show_size(bytes: u64) -> String {
         .iter()
         .filter(|(name, _)| name.ends_with("iB"))
         .rev()
-        .find(|(_, unit)| bytes > 0 && bytes % unit == 0)
+        .find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit))
         .unwrap_or(&("B", 1));
     format!("{} {name}", bytes / unit)
 }

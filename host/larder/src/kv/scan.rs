@@ -7,7 +7,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures::{Stream, stream};
+use futures::{
+    Stream,
+    stream::{self, BoxStream},
+};
 use larder_core::{Entry, Key, KeyRange, Result, Scan, Want, limits::PAGE_ENTRIES_MAX};
 
 use super::Kv;
@@ -61,7 +64,7 @@ impl ScanOptions {
 ///
 /// A write during the scan may or may not be seen; an untouched entry is seen exactly once. After an
 /// error the stream ends. Dropping it loses nothing.
-pub struct ScanStream(Pin<Box<dyn Stream<Item = Result<(Key, Entry)>> + Send>>);
+pub struct ScanStream(BoxStream<'static, Result<(Key, Entry)>>);
 
 impl fmt::Debug for ScanStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,36 @@
+//! The commands, one file each.
+
+mod blob;
+mod config;
+mod kv;
+mod plugin;
+
+use clap::Subcommand;
+
+use crate::{args::Cli, failure::Failure};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read and write keys and values
+    #[command(subcommand)]
+    Kv(kv::Command),
+    /// Read and write blobs
+    #[command(subcommand)]
+    Blob(blob::Command),
+    /// Check and explain a configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Look at a plugin, and check whether it keeps the contract
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+}
+
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Kv(command) => kv::run(&cli.place, command).await,
+        Command::Blob(command) => blob::run(&cli.place, command).await,
+        Command::Config(command) => config::run(&cli.place, &command),
+        Command::Plugin(command) => plugin::run(command).await,
+    }
+}

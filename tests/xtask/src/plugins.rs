@@ -1,0 +1,18 @@
+//! Building the plugins, by the builder that the tests use too.
+
+use std::path::PathBuf;
+
+use larder_guests::{Options, Output, build_all};
+
+use crate::{Install, Outcome, cargo, install};
+
+/// Builds the named plugins, or all of them, into `target/plugins`.
+///
+/// # Errors
+/// A missing compiler that may not or could not be installed; a plugin that does not compile.
+pub(crate) fn build(names: &[&str], install: Install) -> Outcome<Vec<PathBuf>> {
+    let toolchain = install::guest_toolchain(install)?;
+    println!("building the plugins into target/plugins (the first time takes two minutes)");
+    let packages = names.iter().map(|name| (*name).to_owned()).collect();
+    build_all(&cargo::root(), &Options { toolchain: Some(toolchain), output: Output::OnFailure, packages })
+}

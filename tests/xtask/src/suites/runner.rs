@@ -1,0 +1,99 @@
+//! Suites that are test binaries: run by nextest, whose summary is counted.
+
+use std::process::Command;
+
+use super::{Tally, joined};
+use crate::{Outcome, cargo};
+
+/// Tests beside the code, the plugins' own, and those in the documentation, which nextest can't run.
+pub(super) fn unit(tally: &mut Tally) -> Outcome {
+    let mut failures = Vec::new();
+    let beside = nextest(&["--workspace", "-E", "not (package(larder-tests) and kind(test))"]);
+    let plugins = nextest(&["--manifest-path", "plugins/Cargo.toml", "--workspace"]);
+    for mut command in [beside, plugins] {
+        failures.extend(counted(&mut command, tally).err());
+    }
+    let mut documentation = cargo::cargo(&["test", "--workspace", "--doc"]);
+    match cargo::output(&mut documentation) {
+        Ok(text) => tally.add(text.lines().filter_map(doctest_line).fold(Tally::default(), sum)),
+        Err(why) => {
+            tally.failed += 1;
+            failures.push(why);
+        }
+    }
+    joined(failures)
+}
+
+/// One test binary of `larder-tests`.
+pub(super) fn binary(name: &str, tally: &mut Tally) -> Outcome {
+    let filter = format!("package(larder-tests) and binary({name})");
+    counted(&mut nextest(&["--workspace", "-E", &filter]), tally)
+}
+
+fn nextest(arguments: &[&str]) -> Command {
+    let mut command = cargo::cargo(&["nextest", "run", "--no-fail-fast"]);
+    command.args(arguments);
+    command
+}
+
+/// Runs nextest and adds what its summary says.
+pub(super) fn counted(command: &mut Command, tally: &mut Tally) -> Outcome {
+    let mut seen = Tally::default();
+    let outcome = cargo::run_reading(command, &mut |line| {
+        if let Some(found) = summary_line(line) {
+            seen = found;
+        }
+    });
+    tally.add(seen);
+    if outcome.is_err() && seen.failed == 0 {
+        // It could not even begin: that is a failure too, and nothing that counts as none.
+        tally.failed += 1;
+    }
+    outcome
+}
+
+/// `Summary [ 0.015s] 5 tests run: 4 passed (1 slow), 1 failed, 2 skipped`
+fn summary_line(line: &str) -> Option<Tally> {
+    let (_, counts) = line.trim_start().strip_prefix("Summary [")?.split_once(" run: ")?;
+    let number_of = |word: &str| {
+        let part = counts.split(", ").find(|part| part.contains(word))?;
+        part.split_whitespace().next()?.parse().ok()
+    };
+    let failed = ["failed", "timed out", "exec failed"].iter().filter_map(|word| number_of(word)).sum();
+    Some(Tally { passed: number_of("passed").unwrap_or(0), failed })
+}
+
+/// `test result: ok. 3 passed; 0 failed; ...`
+fn doctest_line(line: &str) -> Option<Tally> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let number_of =
+        |word: &str| counts.split("; ").find_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok());
+    Some(Tally { passed: number_of("passed")?, failed: number_of("failed")? })
+}
+
+fn sum(mut all: Tally, one: Tally) -> Tally {
+    all.add(one);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_of_nextest_are_read() {
+        let all = "     Summary [   0.015s] 5 tests run: 5 passed, 0 skipped";
+        assert_eq!(summary_line(all), Some(Tally { passed: 5, failed: 0 }));
+        let some =
+            "     Summary [  10.1s] 9/12 tests run: 6 passed (1 slow), 2 failed, 1 timed out, 3 skipped";
+        assert_eq!(summary_line(some), Some(Tally { passed: 6, failed: 3 }));
+        assert_eq!(summary_line("PASS [ 0.1s] something"), None);
+    }
+
+    #[test]
+    fn results_of_doctests_are_read() {
+        let line =
+            "test result: ok. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.2s";
+        assert_eq!(doctest_line(line), Some(Tally { passed: 3, failed: 1 }));
+    }
+}
