@@ -2,55 +2,36 @@
 //!
 //! One test per subject, so that a test runner runs them apart. Each writes its report to
 //! `target/conformance/`; `larder_conformance::report::merge` makes the table of backends by
-//! features of them. `LARDER_SEED` replays a run with another seed.
+//! features of them. `LARDER_SEED=NUMBER` runs with another seed, for example one that a failed
+//! report names.
 
 use std::sync::Arc;
 
+use larder_backends::file::{FileKv, FileOptions};
 use larder_conformance::{
     Report,
-    kv::{self, Options, Subject},
+    kv::{self, Options},
 };
-use larder_core::{BoxFuture, KvStore, ManualClock, MemoryKv, Result};
+use larder_core::{KvStore, MemoryKv};
 use larder_tests::workspace_root;
 
-/// A subject from its name and a way to open an empty store on a clock.
-struct Kv<F> {
-    name: &'static str,
-    clock: Arc<ManualClock>,
-    open: F,
-}
+mod plugins;
+mod subject;
 
-impl<F> Subject for Kv<F>
-where
-    F: Fn(Arc<ManualClock>) -> BoxFuture<'static, Result<Arc<dyn KvStore>>> + Send + Sync,
-{
-    fn name(&self) -> String {
-        self.name.to_owned()
-    }
+use subject::{Place, Store, Subject};
 
-    fn fresh(&self) -> BoxFuture<'_, Result<Arc<dyn KvStore>>> {
-        (self.open)(self.clock.clone())
-    }
-
-    fn clock(&self) -> Arc<ManualClock> {
-        self.clock.clone()
-    }
-}
-
-/// Runs the suite over a subject, writes the report and fails where it does not hold.
-async fn kv_holds<F>(name: &'static str, open: F)
-where
-    F: Fn(Arc<ManualClock>) -> BoxFuture<'static, Result<Arc<dyn KvStore>>> + Send + Sync,
-{
+/// Runs the key-value suite over a subject, writes the report and fails where it does not hold.
+async fn kv_holds(name: &'static str, open: impl Fn(Place) -> Store + Send + Sync) {
     let mut options = Options::default();
     if let Ok(seed) = std::env::var("LARDER_SEED") {
         options.seed = seed.parse().expect("LARDER_SEED is a number");
     }
-    let report = kv::run(&Kv { name, clock: Arc::default(), open }, &options).await;
+    let report = kv::run(&Subject::new(name, open), &options).await;
     keep(&report);
     assert!(report.holds(), "{report}");
 }
 
+/// Writes the report to where the table is made of them.
 fn keep(report: &Report) {
     let folder = workspace_root().join("target").join("conformance");
     report.write(&folder).expect("the report is written");
@@ -58,8 +39,19 @@ fn keep(report: &Report) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract() {
-    kv_holds("memory", |clock| {
-        Box::pin(async { Ok(Arc::new(MemoryKv::with_clock(clock)) as Arc<dyn KvStore>) })
+    kv_holds("memory", |place| {
+        Box::pin(async { Ok(Arc::new(MemoryKv::with_clock(place.clock)) as Arc<dyn KvStore>) })
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn file_keeps_the_contract() {
+    kv_holds("file", |place| {
+        Box::pin(async {
+            let options = FileOptions { clock: place.clock, ..FileOptions::default() };
+            Ok(Arc::new(FileKv::open(place.folder, options)?) as Arc<dyn KvStore>)
+        })
     })
     .await;
 }

@@ -5,6 +5,7 @@
 
 pub mod bench;
 mod built;
+pub mod crash;
 
 pub use built::{larder_binary, plugin, target_dir, workspace_root};
 

@@ -40,7 +40,7 @@ mod storage;
 pub use application::{
     application_host, close_application_kv_store, configure_application_kv_store, kv_store,
 };
-pub use blobs::Blobs;
+pub use blobs::{BlobReader, BlobWriter, Blobs};
 pub use config::{Config, Environment, StoreKind};
 pub use host::Host;
 pub use kv::{CommitBuilder, Kv, ScanOptions, ScanStream, SetOptions, Versioned};

@@ -1,8 +1,9 @@
 //! The wasmtime engine with larder's settings, its clock for deadlines, and its linkers.
 
 use std::{
+    collections::VecDeque,
     fmt,
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
     time::Duration,
 };
@@ -14,7 +15,7 @@ use wasmtime::{
     component::{Component, Linker},
 };
 
-use crate::{kv_import, log, never_blocks, source::Loaded, state::State};
+use crate::{blob_import, kv_import, log, never_blocks, source::Loaded, state::State};
 
 /// How often a running guest is looked at: the resolution of budgets.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -24,6 +25,9 @@ const STACK_BYTES_MAX: usize = 512 << 10;
 
 /// How many components are compiled at once; more would only take the cores from the fetcher.
 const COMPILATIONS_MAX: usize = 2;
+
+/// How many compiled components are kept: a few megabytes each.
+const COMPILED_MAX: usize = 4;
 
 /// Settings of an [`Engine`].
 #[derive(Debug, Clone, Default)]
@@ -39,6 +43,9 @@ pub struct Engine {
     fiber: Linker<State>,
     layer: Linker<State>,
     compilations: Semaphore,
+    /// What was compiled last, by digest, newest first: the same component serves several plugins, is swapped back
+    /// to, and is loaded again and again by a conformance run.
+    compiled: Mutex<VecDeque<(String, Component)>>,
     ticker: Option<Ticker>,
 }
 
@@ -62,9 +69,18 @@ impl Engine {
         let fiber = fiber_linker(&wasmtime).map_err(failed)?;
         let mut layer = fiber.clone();
         kv_import::add_to_linker(&mut layer).map_err(failed)?;
+        blob_import::add_to_linker(&mut layer).map_err(failed)?;
         let ticker = Ticker::start(&wasmtime)?;
         let compilations = Semaphore::new(COMPILATIONS_MAX);
-        Ok(Arc::new(Self { wasmtime, inline, fiber, layer, compilations, ticker: Some(ticker) }))
+        Ok(Arc::new(Self {
+            wasmtime,
+            inline,
+            fiber,
+            layer,
+            compilations,
+            compiled: Mutex::default(),
+            ticker: Some(ticker),
+        }))
     }
 
     /// Compiles a component, off the runtime's threads.
@@ -74,12 +90,28 @@ impl Engine {
             .acquire()
             .await
             .map_err(|e| Error::invalid("the engine is closed").caused_by(e))?;
+        if let Some(component) = self.recall(&loaded.digest) {
+            return Ok(component);
+        }
+        let digest = loaded.digest.clone();
         let engine = Arc::clone(self);
         let compiled = tokio::task::spawn_blocking(move || engine.compile_now(&loaded)).await;
         compiled
             .map_err(|e| Error::new(ErrorKind::Plugin, "compiling the component panicked").caused_by(e))
             .flatten()
+            .inspect(|component| self.keep(digest, component))
             .map_err(|e| e.with("plugin", name))
+    }
+
+    fn recall(&self, digest: &str) -> Option<Component> {
+        let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.iter().find(|(known, _)| known == digest).map(|(_, component)| component.clone())
+    }
+
+    fn keep(&self, digest: String, component: &Component) {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.push_front((digest, component.clone()));
+        compiled.truncate(COMPILED_MAX);
     }
 
     /// Compiles a component on this thread: tens of milliseconds for a small one, seconds for an interpreter.

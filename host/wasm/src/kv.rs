@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use larder_core::{
-    BoxFuture, Commit, Description, Entry, Error, Key, KvStore, Outcome, Page, Result, Scan, Want,
-    limits::GET_MANY_MAX,
+    BoxFuture, Commit, Description, Entry, Error, ErrorKind, Key, KvStore, Outcome, Page, Result, Scan, Want,
+    limits::KEY_BYTES_MAX,
 };
 use wasmtime::component::TypedFunc;
 
@@ -88,6 +88,26 @@ impl KvPlugin {
     /// The plugin's name.
     pub fn name(&self) -> &str {
         self.0.name()
+    }
+
+    /// Whether a request is within what the plugin declares and the contract allows: guests are spared the rest, and
+    /// need not be trusted to refuse it.
+    fn fits(&self, checked: Result<()>) -> Result<()> {
+        checked.map_err(|error| error.with("plugin", self.name()))
+    }
+}
+
+/// A conflict names its key as the caller wrote it: the guest's text was made printable, which is no key any more
+/// where the key has control characters.
+fn with_own_key(error: Error, commit: &Commit) -> Error {
+    let told = error.context("key").filter(|_| error.kind() == ErrorKind::Conflict);
+    let own = told.and_then(|told| {
+        let mut keys = commit.checks.iter().map(|check| &check.key).filter(|key| key.as_str() != told);
+        keys.find(|key| convert::printable(key, KEY_BYTES_MAX) == told)
+    });
+    match own {
+        Some(key) => Error::conflict(error.message().to_owned(), key).operation("commit"),
+        None => error,
     }
 }
 
@@ -257,7 +277,10 @@ impl KvStore for KvPlugin {
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
-        Box::pin(self.0.call(Get(key.clone())))
+        Box::pin(async move {
+            self.fits(self.describe().check_key(key))?;
+            self.0.call(Get(key.clone())).await
+        })
     }
 
     fn get_many<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Entry>>>> {
@@ -265,20 +288,24 @@ impl KvStore for KvPlugin {
             if keys.is_empty() {
                 return Ok(Vec::new());
             }
-            if keys.len() > GET_MANY_MAX {
-                return Err(Error::invalid(format!("{} keys at once, more than {GET_MANY_MAX}", keys.len())));
-            }
+            self.fits(self.describe().check_keys(keys))?;
             let keys: Vec<_> = keys.iter().map(|key| key.clone().into_inner()).collect();
             self.0.call(GetMany { count: keys.len(), keys }).await
         })
     }
 
     fn scan<'a>(&'a self, scan: &'a Scan) -> BoxFuture<'a, Result<Page>> {
-        Box::pin(self.0.call(scan.clone()))
+        Box::pin(async move {
+            self.fits(self.describe().check_scan(scan))?;
+            self.0.call(scan.clone()).await
+        })
     }
 
     fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Vec<Outcome>>> {
-        Box::pin(self.0.call(commit.clone()))
+        Box::pin(async move {
+            self.fits(self.describe().check_commit(commit))?;
+            self.0.call(commit.clone()).await.map_err(|error| with_own_key(error, commit))
+        })
     }
 
     fn health(&self) -> BoxFuture<'_, Result<()>> {
