@@ -55,17 +55,3 @@ async fn file_keeps_the_contract() {
     })
     .await;
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn file_keeps_the_contract() {
-    let folders = Arc::new(tempfile::tempdir().expect("a temporary folder"));
-    kv_holds("file", move |clock| {
-        let folders = folders.clone();
-        Box::pin(async move {
-            let folder = tempfile::tempdir_in(folders.path()).expect("a folder of its own").keep();
-            let options = larder_backends::file::FileOptions { clock, ..Default::default() };
-            Ok(Arc::new(larder_backends::file::FileKv::open(folder, options)?) as Arc<dyn KvStore>)
-        })
-    })
-    .await;
-}
