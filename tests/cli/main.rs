@@ -1,1 +1,8 @@
-//! The larder command from the outside.
+//! The `larder` command from the outside: the real binary, its output, its exit codes.
+
+mod bad_input;
+mod blob;
+mod command;
+mod config;
+mod kv;
+mod plugin;

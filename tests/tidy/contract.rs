@@ -19,7 +19,8 @@ fn files(folder: &Path) -> Vec<(String, String)> {
 
 /// The version in `package larder:store@VERSION;`.
 fn version(files: &[(String, String)]) -> String {
-    let package = |line: &str| Some(line.strip_prefix("package larder:store@")?.trim_end_matches(';').to_owned());
+    let package =
+        |line: &str| Some(line.strip_prefix("package larder:store@")?.trim_end_matches(';').to_owned());
     let mut versions: Vec<String> =
         files.iter().flat_map(|(_, text)| text.lines().filter_map(package)).collect();
     versions.dedup();

@@ -30,7 +30,8 @@ fn every_plugin_that_ships_tells_how_it_fails() {
 
 #[test]
 fn the_documents_of_a_project_are_there() {
-    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"] {
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"]
+    {
         assert!(workspace_root().join(name).is_file(), "{name} is missing");
     }
 }

@@ -25,7 +25,11 @@ fn no_file_holds_more_code_than_a_person_reads() {
     for file in rust_files() {
         let code = file.text.split(TESTS).next().unwrap_or_default();
         let lines = code_lines(code);
-        assert!(lines <= CODE_LINES_MAX, "{} has {lines} lines of code: what are the two things in it?", file.path);
+        assert!(
+            lines <= CODE_LINES_MAX,
+            "{} has {lines} lines of code: what are the two things in it?",
+            file.path
+        );
     }
 }
 
@@ -60,7 +64,8 @@ fn every_module_opens_with_prose() {
 #[test]
 fn nothing_names_a_folder_of_the_machine_that_it_was_written_on() {
     // Put together, so that this file does not name them.
-    let folders = [["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"], ["/Us", "ers/"]].map(|parts| parts.concat());
+    let folders =
+        [["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"], ["/Us", "ers/"]].map(|parts| parts.concat());
     for file in files() {
         for folder in &folders {
             assert!(!file.text.contains(folder.as_str()), "{} names {folder}", file.path);

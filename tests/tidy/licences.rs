@@ -85,7 +85,8 @@ fn everything_comes_from_a_source_that_is_allowed() {
 #[test]
 fn expressions_are_read_as_spdx_means_them() {
     let allowed = ["MIT", "Apache-2.0 WITH LLVM-exception", "Zlib"].map(str::to_owned).into();
-    for holds in ["MIT", "GPL-3.0 OR MIT", "MIT/Apache-2.0", "(GPL-3.0 OR Zlib) AND MIT", "MIT AND Zlib OR X"] {
+    for holds in ["MIT", "GPL-3.0 OR MIT", "MIT/Apache-2.0", "(GPL-3.0 OR Zlib) AND MIT", "MIT AND Zlib OR X"]
+    {
         assert!(is_allowed(holds, &allowed), "{holds}");
     }
     for fails in ["", "GPL-3.0", "MIT AND GPL-3.0", "Apache-2.0", "(MIT OR Zlib) AND GPL-3.0"] {

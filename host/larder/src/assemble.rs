@@ -44,7 +44,7 @@ pub(crate) async fn assemble(plan: &Plan) -> Result<Assembly> {
     for (name, store) in &plan.stores {
         let opened = match store.kind {
             StoreKind::Kv => assembly.open_kv(name, store).await,
-            StoreKind::Blob => assembly.open_blobs(name, store),
+            StoreKind::Blob => assembly.open_blobs(name, store).await,
         };
         opened.map_err(|error| error.operation("open").with("store", name))?;
     }
@@ -88,15 +88,15 @@ impl Assembly {
         }
     }
 
-    fn open_blobs(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
-        let operator = match &plan.backend {
+    async fn open_blobs(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
+        let mut operator = match &plan.backend {
             Backend::Memory => larder_backends::object::memory(),
             Backend::File(folder) => larder_backends::object::fs(folder)?,
-            Backend::Plugin(plugin) => return Err(blob_plugin(plugin)),
+            Backend::Plugin(plugin) => self.plugins.blob_backend(plugin, name).await?,
         };
-        let operator = guarded_blobs(operator, plan.guards);
-        if let Some(layer) = plan.layers.first() {
-            return Err(blob_plugin(layer));
+        operator = guarded_blobs(operator, plan.guards);
+        for layer in plan.layers.iter().rev() {
+            operator = self.plugins.blob_layer(layer, name, operator).await?;
         }
         self.blobs.insert(name.to_owned(), Blobs::new(operator));
         Ok(())
@@ -141,8 +141,4 @@ fn guarded_blobs(mut operator: Operator, guards: Guards) -> Operator {
         operator = operator.layer(RetryLayer::new().with_jitter().with_max_times(retries_max as usize));
     }
     operator
-}
-
-fn blob_plugin(name: &str) -> larder_core::Error {
-    larder_core::Error::config(format!("blob plugins are not built yet: `{name}`"))
 }

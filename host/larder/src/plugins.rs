@@ -11,8 +11,10 @@ use std::{
 
 use larder_core::{Error, KvStore, Result};
 use larder_wasm::{
-    Access, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginLimits, PluginOptions, Source, Swapped,
+    Access, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginLimits, PluginOptions,
+    Source, Swapped,
 };
+use opendal::Operator;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -62,18 +64,22 @@ struct Serving {
 enum Component {
     KvBackend(KvPlugin),
     KvLayer(KvPlugin),
+    BlobBackend(BlobPlugin),
+    BlobLayer(BlobPlugin),
 }
 
 impl Component {
     async fn swap(&self, source: &Source) -> Result<Swapped> {
         match self {
             Self::KvBackend(plugin) | Self::KvLayer(plugin) => plugin.swap(source).await,
+            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => plugin.swap(source).await,
         }
     }
 
     fn status(&self) -> (u64, String) {
         match self {
             Self::KvBackend(plugin) | Self::KvLayer(plugin) => (plugin.generation(), plugin.digest()),
+            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => (plugin.generation(), plugin.digest()),
         }
     }
 }
@@ -110,7 +116,7 @@ impl Plugins {
                 Ok(swapped) => last = Some(swapped),
                 Err(error) => {
                     self.swap_back(loaded, i, &current).await;
-                    return Err(error.operation("swap").with("plugin", name));
+                    return Err(error.operation("swap"));
                 }
             }
         }
@@ -129,17 +135,11 @@ impl Plugins {
     }
 
     pub(crate) async fn kv_backend(&mut self, name: &str, store: &str) -> Result<Arc<dyn KvStore>> {
-        if let Some(loaded) = self.loaded.get_mut(name) {
-            for serving in &mut loaded.serving {
-                if let Component::KvBackend(plugin) = &serving.component {
-                    let plugin = plugin.clone();
-                    serving.stores.push(store.to_owned());
-                    return Ok(Arc::new(plugin));
-                }
-            }
+        if let Some(Component::KvBackend(plugin)) = self.shared(name, store) {
+            return Ok(Arc::new(plugin));
         }
         let (engine, source, options) = self.prepare(name)?;
-        let plugin = KvPlugin::load(&engine, &source, options).await.map_err(|e| e.with("plugin", name))?;
+        let plugin = KvPlugin::load(&engine, &source, options).await?;
         self.keep(name, store, source, Component::KvBackend(plugin.clone()));
         Ok(Arc::new(plugin))
     }
@@ -151,11 +151,36 @@ impl Plugins {
         next: Arc<dyn KvStore>,
     ) -> Result<Arc<dyn KvStore>> {
         let (engine, source, options) = self.prepare(name)?;
-        let plugin = KvPlugin::load_layer(&engine, &source, options, next)
-            .await
-            .map_err(|e| e.with("plugin", name))?;
+        let plugin = KvPlugin::load_layer(&engine, &source, options, next).await?;
         self.keep(name, store, source, Component::KvLayer(plugin.clone()));
         Ok(Arc::new(plugin))
+    }
+
+    pub(crate) async fn blob_backend(&mut self, name: &str, store: &str) -> Result<Operator> {
+        if let Some(Component::BlobBackend(plugin)) = self.shared(name, store) {
+            return Ok(plugin.operator());
+        }
+        let (engine, source, options) = self.prepare(name)?;
+        let plugin = BlobPlugin::load(&engine, &source, options).await?;
+        let operator = plugin.operator();
+        self.keep(name, store, source, Component::BlobBackend(plugin));
+        Ok(operator)
+    }
+
+    pub(crate) async fn blob_layer(&mut self, name: &str, store: &str, next: Operator) -> Result<Operator> {
+        let (engine, source, options) = self.prepare(name)?;
+        let plugin = BlobPlugin::load_layer(&engine, &source, options, next).await?;
+        let operator = plugin.operator();
+        self.keep(name, store, source, Component::BlobLayer(plugin));
+        Ok(operator)
+    }
+
+    /// The backend of that plugin if a store before this one loaded it.
+    fn shared(&mut self, name: &str, store: &str) -> Option<Component> {
+        let backend = |c: &Component| matches!(c, Component::KvBackend(_) | Component::BlobBackend(_));
+        let serving = self.loaded.get_mut(name)?.serving.iter_mut().find(|s| backend(&s.component))?;
+        serving.stores.push(store.to_owned());
+        Some(serving.component.clone())
     }
 
     fn keep(&mut self, name: &str, store: &str, source: Source, component: Component) {

@@ -15,7 +15,7 @@ use wasmtime::{
     component::{Component, Linker},
 };
 
-use crate::{kv_import, log, never_blocks, source::Loaded, state::State};
+use crate::{blob_import, kv_import, log, never_blocks, source::Loaded, state::State};
 
 /// How often a running guest is looked at: the resolution of budgets.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -69,6 +69,7 @@ impl Engine {
         let fiber = fiber_linker(&wasmtime).map_err(failed)?;
         let mut layer = fiber.clone();
         kv_import::add_to_linker(&mut layer).map_err(failed)?;
+        blob_import::add_to_linker(&mut layer).map_err(failed)?;
         let ticker = Ticker::start(&wasmtime)?;
         let compilations = Semaphore::new(COMPILATIONS_MAX);
         Ok(Arc::new(Self {

@@ -8,6 +8,7 @@ use std::{
 
 use futures::FutureExt as _;
 use larder_core::{Effect, Error, ErrorKind, Result};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio_util::task::TaskTracker;
 use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
 
@@ -157,6 +158,8 @@ pub(crate) struct Generation<X: Exports> {
     next: Option<X::Next>,
     pool: Pool<X>,
     tasks: TaskTracker,
+    /// Read by each stream of calls, written by who waits for their end.
+    streams: Arc<RwLock<()>>,
 }
 
 enum Pool<X> {
@@ -210,7 +213,18 @@ impl<X: Exports> Generation<X> {
             next,
             pool,
             tasks: TaskTracker::new(),
+            streams: Arc::default(),
         })
+    }
+
+    /// Begins a stream of calls; waits while a swap waits for the end of those before.
+    pub(crate) async fn open_stream(&self) -> OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.streams).read_owned().await
+    }
+
+    /// Waits until no stream is open, and lets none begin while the guard lives.
+    pub(crate) async fn end_streams(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.streams).write_owned().await
     }
 
     /// Another instance, ready for calls.

@@ -1,7 +1,7 @@
 //! Runs WebAssembly components as storage backends and layers.
 //!
 //! A component of world `kv-backend` or `kv-layer` becomes a [`KvStore`](larder_core::KvStore)
-//! ([`KvPlugin`]). Nothing is granted by default; each call has a deadline, each instance a memory
+//! ([`KvPlugin`]), one of world `blob-backend` or `blob-layer` an OpenDAL operator ([`BlobPlugin`]). Nothing is granted by default; each call has a deadline, each instance a memory
 //! limit; a trap costs the instance and never the host; a plugin can be swapped while it is called.
 //!
 //! How a call travels: [`plugin`](self) finds the current generation, its pool hands out an instance,
@@ -12,6 +12,8 @@
 //! for those that can. This is the only crate that knows wasmtime.
 
 mod bindings;
+mod blob;
+mod blob_import;
 mod budget;
 mod convert;
 mod engine;
@@ -28,6 +30,7 @@ mod pool;
 mod source;
 mod state;
 
+pub use blob::BlobPlugin;
 pub use engine::{Engine, EngineOptions};
 pub use inspect::{Inspection, World, inspect};
 pub use kv::KvPlugin;

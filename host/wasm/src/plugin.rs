@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use larder_core::{Error, Result};
-use tokio::sync::Mutex;
+use larder_core::{Error, ErrorKind, Result};
+use tokio::sync::{Mutex, OwnedRwLockReadGuard};
 
 use crate::{
     engine::Engine,
@@ -89,6 +89,25 @@ impl<X: Exports> Plugin<X> {
         error.operation(R::OPERATION).with("plugin", &self.options.name)
     }
 
+    /// The current generation, held for several calls that belong together: a swap waits for their end.
+    pub(crate) async fn stream(self: &Arc<Self>) -> Result<Stream<X>> {
+        let begin = async {
+            loop {
+                let generation = self.current.load_full();
+                // Waits while a swap waits for the streams before; then another generation may be current.
+                let open = generation.open_stream().await;
+                if self.current.load().number == generation.number {
+                    return Stream { plugin: Arc::clone(self), generation, _open: open };
+                }
+            }
+        };
+        let limit = self.options.limits.drain * 2;
+        tokio::time::timeout(limit, begin).await.map_err(|_| {
+            Error::new(ErrorKind::Unavailable, "the plugin is being swapped")
+                .with("plugin", &self.options.name)
+        })
+    }
+
     /// What the current generation says of itself.
     pub(crate) fn description(&self) -> X::Description {
         self.current.load().description.clone()
@@ -136,13 +155,19 @@ impl<X: Exports> Plugin<X> {
             return Ok(Swapped { from, to, generation: old.number, drained: true });
         }
         let prepared = Prepared::build(&self.engine, source, loaded, &self.options, self.world).await?;
+        let drain = self.options.limits.drain;
         if X::is_one(&old.description) {
+            let ended = tokio::time::timeout(drain, old.end_streams()).await;
+            let _no_streams = ended.map_err(|_| {
+                Error::new(ErrorKind::Timeout, "the writers of the old generation did not end in time")
+            })?;
             self.swap_owner(old, prepared).await?;
             return Ok(Swapped { from, to, generation: old.number + 1, drained: true });
         }
         let new = self.start(prepared, old, None).await?;
         self.current.store(Arc::new(new));
-        let drained = Arc::clone(old).retire().await;
+        let ended = tokio::time::timeout(drain, old.end_streams()).await.is_ok();
+        let drained = Arc::clone(old).retire().await && ended;
         Ok(Swapped { from, to, generation: old.number + 1, drained })
     }
 
@@ -187,5 +212,31 @@ impl<X: Exports> Plugin<X> {
         let new = Generation::start(&self.engine, &self.options, next, prepared, number, snapshot).await?;
         X::check_successor(&old.description, &new.description)?;
         Ok(new)
+    }
+}
+
+/// A generation that serves several calls that belong together.
+pub(crate) struct Stream<X: Exports> {
+    plugin: Arc<Plugin<X>>,
+    generation: Arc<Generation<X>>,
+    _open: OwnedRwLockReadGuard<()>,
+}
+
+impl<X: Exports> Stream<X> {
+    /// Runs a request in the stream's own generation.
+    pub(crate) async fn call<R: Request<X>>(&self, mut request: R) -> Result<R::Output> {
+        loop {
+            match Arc::clone(&self.generation).call(request).await {
+                Turn::Done(done) => return done.map_err(|e| self.plugin.about::<R>(e)),
+                // A swap that was given up.
+                Turn::Again(again) if self.plugin.current.load().number == self.generation.number => {
+                    request = again
+                }
+                Turn::Again(_) => {
+                    let gone = "the plugin was swapped, and the generation that began this is gone";
+                    return Err(self.plugin.about::<R>(Error::new(ErrorKind::Unavailable, gone)));
+                }
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{FsPerms, HostWallClock, ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
 use crate::{
+    blob_import::NextBlob,
     budget::Budget,
     engine::Engine,
     generation::Style,
@@ -30,6 +31,8 @@ pub(crate) struct State {
     pub(crate) clock: Arc<dyn Clock>,
     /// The store behind a key-value layer.
     pub(crate) next_kv: Option<Arc<dyn KvStore>>,
+    /// The operator behind a blob layer.
+    pub(crate) next_blob: Option<Arc<NextBlob>>,
 }
 
 /// An empty store for one instance, with all its limits set.
@@ -43,6 +46,7 @@ pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> R
         logger: Logger::new(&options.name),
         clock: Arc::clone(&options.clock),
         next_kv: None,
+        next_blob: None,
     };
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.budget);

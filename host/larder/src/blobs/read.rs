@@ -95,5 +95,5 @@ pub(super) async fn open(operator: &Operator, path: &str, range: Range) -> opend
 }
 
 fn from_io(error: std::io::Error) -> opendal::Error {
-    error.downcast::<opendal::Error>().unwrap_or_else(|error| opendal::raw::new_std_io_error(error))
+    error.downcast::<opendal::Error>().unwrap_or_else(opendal::raw::new_std_io_error)
 }

@@ -1,0 +1,183 @@
+//! A component of world `blob-backend` or `blob-layer` as an OpenDAL service, so that every layer of OpenDAL works
+//! on it.
+//!
+//! The contract of a blob plugin is calls, OpenDAL's is streams. The difference is made up here: a writer cuts what it
+//! gets into parts of the size that the plugin wants, a reader asks for bounded ranges, a lister for pages. A
+//! writer stays with the generation that began it, and a swap waits for it. Reads and listings are single
+//! calls that any generation answers; that their pieces belong together is checked by the blob's entity tag.
+
+mod convert;
+mod error;
+mod list;
+mod read;
+mod request;
+mod service;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::{fmt, sync::Arc};
+
+use larder_core::{Error, Result};
+use opendal::{Builder, Operator, raw::Service};
+
+use self::service::BlobService;
+pub(crate) use self::{
+    convert::BlobDescription,
+    error::from_operator,
+};
+use crate::{
+    bindings::blob::{BlobExports, Features, Instances},
+    blob_import::NextBlob,
+    engine::Engine,
+    generation::{Health, Style},
+    inspect::World,
+    instance::{Access, Exports, Instance, Loader},
+    options::PluginOptions,
+    plugin::{Plugin, Swapped},
+    source::Source,
+    state::State,
+};
+
+/// A component as a blob store. Cheap to clone; the clones share its instances.
+#[derive(Clone)]
+pub struct BlobPlugin(Arc<Plugin<BlobExports>>);
+
+impl BlobPlugin {
+    /// Loads a component of world `blob-backend`: read, checked, compiled, instantiated, configured, healthy.
+    ///
+    /// # Errors
+    /// As [`KvPlugin::load`](crate::KvPlugin::load).
+    pub async fn load(engine: &Arc<Engine>, source: &Source, options: PluginOptions) -> Result<Self> {
+        let plugin = Plugin::load(engine, source, options, World::BlobBackend, None).await?;
+        Ok(Self(Arc::new(plugin)))
+    }
+
+    /// Loads a component of world `blob-layer` in front of `next`. The next store must list in the order of the paths,
+    /// as larder's own do; its parts come one after the other.
+    ///
+    /// # Errors
+    /// As [`KvPlugin::load`](crate::KvPlugin::load).
+    pub async fn load_layer(
+        engine: &Arc<Engine>,
+        source: &Source,
+        options: PluginOptions,
+        next: Operator,
+    ) -> Result<Self> {
+        let next = Arc::new(NextBlob::new(next));
+        let plugin = Plugin::load(engine, source, options, World::BlobLayer, Some(next)).await?;
+        Ok(Self(Arc::new(plugin)))
+    }
+
+    /// The plugin as an operator, with OpenDAL's checks of what it declares. The operator follows swaps.
+    #[expect(clippy::missing_panics_doc, reason = "the builder below fails only without a service")]
+    pub fn operator(&self) -> Operator {
+        let ready = Ready(Some(BlobService::new(Arc::clone(&self.0))));
+        #[expect(clippy::expect_used, reason = "the builder below fails only without a service")]
+        Operator::new(ready).expect("a service that is there already")
+    }
+
+    /// Puts another component in the place of the current one, on the same settings and grants, once the writers that it
+    /// began have ended. A failed step leaves the current one serving.
+    ///
+    /// # Errors
+    /// As [`KvPlugin::swap`](crate::KvPlugin::swap).
+    pub async fn swap(&self, source: &Source) -> Result<Swapped> {
+        self.0.swap(source).await
+    }
+
+    /// Asks the plugin whether the service behind it is usable.
+    ///
+    /// # Errors
+    /// Whatever stands in the way.
+    pub async fn health(&self) -> Result<()> {
+        self.0.call(Health).await
+    }
+
+    /// The number of the generation that serves, from 1 on.
+    pub fn generation(&self) -> u64 {
+        self.0.current().number
+    }
+
+    /// The SHA-256 of the component that serves, in hexadecimal.
+    pub fn digest(&self) -> String {
+        self.0.current().digest.clone()
+    }
+
+    /// Where the component that serves came from.
+    pub fn source(&self) -> String {
+        self.0.current().source.clone()
+    }
+
+    /// Whether the plugin is called inline, on the caller's thread.
+    pub fn is_inline(&self) -> bool {
+        self.0.current().style() == Style::Inline
+    }
+
+    /// The plugin's name.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+}
+
+impl fmt::Display for BlobPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.next() {
+            None => f.write_str(self.name()),
+            Some(next) => write!(f, "{}({next})", self.name()),
+        }
+    }
+}
+
+impl fmt::Debug for BlobPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let current = self.0.current();
+        write!(f, "BlobPlugin({self}, generation {}, {})", current.number, current.digest)
+    }
+}
+
+impl Exports for BlobExports {
+    type Description = BlobDescription;
+    type Next = Arc<NextBlob>;
+
+    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
+        BlobExports::load(loader)
+    }
+
+    async fn describe(instance: &mut Instance<Self>) -> Result<BlobDescription> {
+        let func = instance.exports().describe;
+        convert::description(&instance.call(func, (), Access::Reads).await?)
+    }
+
+    fn is_one(description: &BlobDescription) -> bool {
+        description.instances == Instances::One
+    }
+
+    fn set_next(state: &mut State, next: Self::Next) {
+        state.next_blob = Some(next);
+    }
+
+    fn check_successor(old: &BlobDescription, new: &BlobDescription) -> Result<()> {
+        if (old.features & new.features) != old.features {
+            return Err(Error::unsupported("the new component can do less than the old"));
+        }
+        let whole = |about: &BlobDescription| about.features & Features::MULTIPART == Features::default();
+        if whole(new) && new.part_bytes_max < old.part_bytes_max {
+            return Err(Error::unsupported("the new component takes smaller blobs than the old"));
+        }
+        Ok(())
+    }
+}
+
+/// A builder of a service that is there already: `Operator::new` puts OpenDAL's checks of what a service
+/// declares on top of it, `Operator::from_inner` does not.
+#[derive(Default)]
+struct Ready(Option<BlobService>);
+
+impl Builder for Ready {
+    type Config = ();
+
+    fn build(self) -> opendal::Result<impl Service> {
+        self.0.ok_or_else(|| opendal::Error::new(opendal::ErrorKind::ConfigInvalid, "no plugin to call"))
+    }
+}

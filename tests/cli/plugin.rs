@@ -1,0 +1,96 @@
+//! `larder plugin`, and plugins in a configuration.
+
+use larder_tests::plugin;
+use serde_json::Value;
+
+use crate::command::Larder;
+
+#[test]
+fn what_a_component_is_and_wants_is_printed() {
+    let larder = Larder::new();
+    let file = plugin("kv-memory");
+    let shown = larder.done(&["plugin".as_ref(), "inspect".as_ref(), file.as_os_str()]);
+    for part in ["kv-backend", "0.1.0", "sha256", "imports", "larder:store/kv@0.1.0"] {
+        assert!(shown.contains(part), "no `{part}` in:\n{shown}");
+    }
+    let json = larder.done(&["plugin".as_ref(), "inspect".as_ref(), file.as_os_str(), "--json".as_ref()]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["world"], "kv-backend");
+    assert_eq!(json["sha256"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn the_whole_suite_runs_over_a_component() {
+    let larder = Larder::new();
+    for name in ["kv-memory", "kv-log"] {
+        let file = plugin(name);
+        let arguments = ["plugin".as_ref(), "check".as_ref(), file.as_os_str(), "--json".as_ref()];
+        let run = larder.run(&arguments);
+        assert_eq!(run.code, 0, "{}{}", run.text(), run.err);
+        let report: Value = serde_json::from_str(&run.text()).unwrap();
+        assert!(report["cases"].as_array().unwrap().len() > 20, "{report}");
+    }
+}
+
+#[test]
+fn a_store_is_kept_by_a_plugin_and_survives_from_one_run_to_the_next() {
+    let larder = Larder::with_config(&format!(
+        "
+        plugins:
+          kv-log:
+            path: {}
+            grants: {{ folders: [{{ path: ./state, as: /data, access: read-write }}] }}
+        stores: {{ frontier: {{ backend: kv-log }} }}
+        ",
+        plugin("kv-log").display()
+    ));
+    // Not pinned: a warning, and no more.
+    let run = larder.run(&["kv", "set", "a", "1"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.err.contains("not pinned"), "{}", run.err);
+    assert_eq!(larder.run(&["kv", "get", "a"]).text(), "1");
+}
+
+#[test]
+fn what_is_no_plugin_is_refused_with_its_name_and_what_it_is() {
+    let larder = Larder::new();
+    larder.write("text.wasm", "not wasm at all");
+    larder.write("module.wasm", wat::parse_str("(module)").unwrap());
+    larder.write("empty.wasm", wat::parse_str("(component)").unwrap());
+    let newer = r#"(component (instance $i) (export "larder:store/kv@9.9.9" (instance $i))
+        (export "larder:store/lifecycle@9.9.9" (instance $i)))"#;
+    larder.write("newer.wasm", wat::parse_str(newer).unwrap());
+    std::fs::create_dir(larder.path().join("folder.wasm")).unwrap();
+    for (file, says) in [
+        ("no-such.wasm", &["no-such.wasm"][..]),
+        ("folder.wasm", &["no file"]),
+        ("text.wasm", &["text.wasm"]),
+        ("module.wasm", &["core module"]),
+        ("empty.wasm", &["world"]),
+        ("newer.wasm", &["9.9.9", "0.1.0"]),
+    ] {
+        larder.refused(&["plugin", "check", file], 11, says);
+        let config = format!("{{ plugins: {{ p: {{ path: {file} }} }}, stores: {{ a: {{ backend: p }} }} }}");
+        larder.write("larder.yaml", config);
+        let run = larder.run(&["kv", "get", "x"]);
+        assert_eq!(run.code, 11, "{}", run.err);
+        assert!(run.err.contains("plugin: p") && run.err.contains("store: a"), "{}", run.err);
+    }
+}
+
+#[test]
+fn a_digest_that_is_another_is_refused() {
+    let larder = Larder::with_config(&format!(
+        "{{ plugins: {{ p: {{ path: {}, sha256: {} }} }}, stores: {{ a: {{ backend: p }} }} }}",
+        plugin("kv-memory").display(),
+        "ab".repeat(32)
+    ));
+    larder.refused(&["kv", "get", "x"], 8, &["denied", "digest", "abab"]);
+}
+
+#[test]
+fn an_import_that_is_not_granted_is_named() {
+    let larder = Larder::new();
+    let file = plugin("kv-ungranted");
+    larder.refused(&["plugin".as_ref(), "check".as_ref(), file.as_os_str()], 8, &["denied", "wasi:"]);
+}
