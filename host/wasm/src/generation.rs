@@ -66,7 +66,11 @@ impl<X: Exports> Generation<X> {
         };
         let (first, description) = within(options.limits.deadline, "starting the plugin", starting)
             .await
-            .map_err(|e: Error| e.with("component", &source))?;
+            .map_err(|e: Error| match e.context("plugin") {
+                Some(_) => e,
+                None => e.with("plugin", &options.name),
+            })
+            .map_err(|e| e.with("component", &source))?;
         let size = if X::is_one(&description) { 1 } else { options.limits.instances_max };
         let pool = match style {
             Style::Inline => Pool::Inline(InlinePool::new(size, first)),
@@ -312,10 +316,12 @@ impl<X: Exports> Paused<X> {
 impl<X: Exports> Drop for Paused<X> {
     fn drop(&mut self) {
         let Some(generation) = self.generation.take() else { return };
+        // One that trapped while it saved is left out, so that the next caller gets a new one and no error.
+        let instance = self.instance.take().filter(|instance| !instance.is_trapped());
         match &generation.pool {
-            Pool::Inline(pool) => pool.open(self.instance.take()),
+            Pool::Inline(pool) => pool.open(instance),
             Pool::Fiber(pool) => {
-                if let Some(instance) = self.instance.take() {
+                if let Some(instance) = instance {
                     pool.give_back(Box::new(instance));
                 }
             }
