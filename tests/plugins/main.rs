@@ -1,1 +1,3 @@
 //! Plugins through the host: loading, calling, swapping.
+
+mod host;
