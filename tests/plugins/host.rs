@@ -30,11 +30,11 @@ fn config(folder: &std::path::Path) -> Config {
         plugin("kv-pass").display(),
         plugin("blob-folder").display(),
     );
-    Config::from_yaml(&yaml).unwrap().relative_to(folder)
+    Config::from_yaml(&yaml).expect("a right configuration").relative_to(folder)
 }
 
 async fn open(config: &Config) -> Host {
-    Host::open(config.plan().unwrap()).await.unwrap()
+    Host::open(config.plan().expect("a right configuration")).await.expect("a host")
 }
 
 #[tokio::test(flavor = "multi_thread")]
