@@ -22,9 +22,13 @@ fn what_a_component_is_and_wants_is_printed() {
 #[test]
 fn the_whole_suite_runs_over_a_component() {
     let larder = Larder::new();
-    for name in ["kv-memory", "kv-log"] {
+    for (name, setting) in [("kv-memory", None), ("blob-folder", Some("folder=/data"))] {
         let file = plugin(name);
-        let arguments = ["plugin".as_ref(), "check".as_ref(), file.as_os_str(), "--json".as_ref()];
+        let file = file.to_str().unwrap();
+        let mut arguments = vec!["plugin", "check", file, "--json"];
+        if let Some(setting) = setting {
+            arguments.extend(["--setting", setting]);
+        }
         let run = larder.run(&arguments);
         assert_eq!(run.code, 0, "{}{}", run.text(), run.err);
         let report: Value = serde_json::from_str(&run.text()).unwrap();

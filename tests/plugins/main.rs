@@ -11,6 +11,7 @@ use larder_wasm::{Engine, EngineOptions, KvPlugin, Mode, PluginLimits, PluginOpt
 
 mod answers;
 mod calls;
+mod host;
 mod loading;
 mod swaps;
 

@@ -44,7 +44,7 @@ pub(super) async fn run(blobs: &Blobs, args: Args) -> Result<(), Failure> {
     } else {
         let file = tokio::fs::File::open(&args.source).await.map_err(Failure::local(&named))?;
         let metadata = file.metadata().await.map_err(Failure::local(&named))?;
-        size = metadata.is_file().then(|| metadata.len());
+        size = metadata.is_file().then_some(metadata.len());
         Box::new(file)
     };
     let mut options = WriteOptions::new();
