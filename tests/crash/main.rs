@@ -30,6 +30,11 @@ fn no_acknowledged_write_of_file_is_lost_by_a_kill() {
     crash("file");
 }
 
+#[test]
+fn no_acknowledged_write_of_kv_log_is_lost_by_a_kill() {
+    crash("kv-log");
+}
+
 fn crash(backend: &str) {
     let kills = number("LARDER_CRASH_KILLS").unwrap_or(200);
     let seed = number("LARDER_CRASH_SEED").unwrap_or_else(|| larder_core::Clock::now(&SystemClock).0);
