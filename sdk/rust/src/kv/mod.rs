@@ -103,7 +103,7 @@ pub trait KvBackend: Sized + 'static {
     /// # Errors
     /// As of [`get`](Self::get); one fails all.
     fn get_many(&mut self, keys: &[String]) -> Result<Vec<Option<Entry>>> {
-        keys.iter().map(|key| self.get(key)).collect()
+        one_by_one(keys, |key| self.get(key))
     }
 
     /// Reads one page of a range. Called only where `scan` is declared. [`PageBuilder`] holds the limits.
@@ -204,7 +204,7 @@ pub trait KvLayer: Sized + 'static {
     /// # Errors
     /// As of [`KvBackend::get_many`].
     fn get_many(&mut self, next: &dyn NextKv, keys: &[String]) -> Result<Vec<Option<Entry>>> {
-        keys.iter().map(|key| self.get(next, key)).collect()
+        one_by_one(keys, |key| self.get(next, key))
     }
 
     /// Reads one page of a range.
@@ -218,4 +218,16 @@ pub trait KvLayer: Sized + 'static {
     /// # Errors
     /// As of [`KvBackend::commit`].
     fn commit(&mut self, next: &dyn NextKv, checks: Vec<Check>, writes: Vec<Write>) -> Result<Vec<Outcome>>;
+}
+
+/// Not `collect`, which does not know how many there will be if none fails, and grows step by step.
+fn one_by_one(
+    keys: &[String],
+    mut get: impl FnMut(&str) -> Result<Option<Entry>>,
+) -> Result<Vec<Option<Entry>>> {
+    let mut entries = Vec::with_capacity(keys.len());
+    for key in keys {
+        entries.push(get(key)?);
+    }
+    Ok(entries)
 }
