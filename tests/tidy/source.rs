@@ -24,8 +24,12 @@ pub(crate) fn files() -> Vec<Source> {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            // A folder, or in a worktree a file.
+            if name == ".git" {
+                continue;
+            }
             if path.is_dir() {
-                if name != ".git" && !GENERATED.contains(&name.as_str()) {
+                if !GENERATED.contains(&name.as_str()) {
                     queue.push(path);
                 }
             } else if let Ok(text) = fs::read_to_string(&path) {

@@ -194,3 +194,78 @@ fn add_unseen<'kv>(mut commit: CommitBuilder<'kv>, unseen: &[Address]) -> Commit
     }
     commit.increment("count:seen", i64::try_from(unseen.len()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use larder::{Config, Host};
+
+    use super::*;
+
+    async fn frontier() -> Frontier {
+        let config = Config::from_yaml("stores: { frontier: { kind: kv, backend: memory } }").unwrap();
+        let host = Host::open(config.plan().unwrap()).await.unwrap();
+        Frontier::new(host.kv("frontier").unwrap())
+    }
+
+    fn address(text: &str) -> Address {
+        Address::from_stored(text)
+    }
+
+    fn page(bytes: u64) -> Record {
+        Record::page("a.html".to_owned(), bytes)
+    }
+
+    #[tokio::test]
+    async fn a_crawl_that_was_begun_is_found_again_and_another_is_refused() {
+        let frontier = frontier().await;
+        assert!(!frontier.begin("a", &address("/")).await.unwrap());
+        assert!(frontier.begin("a", &address("/")).await.unwrap());
+        let refused = frontier.begin("b", &address("/")).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+        assert_eq!(frontier.some_todo(10).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_two_finish_is_counted_once() {
+        let frontier = frontier().await;
+        frontier.begin("a", &address("/")).await.unwrap();
+        let todo = frontier.some_todo(1).await.unwrap().remove(0);
+        let links = [address("/x"), address("/y")];
+        frontier.finish(&todo, &links, &page(7)).await.unwrap();
+        frontier.finish(&todo, &links, &page(7)).await.unwrap();
+        assert_eq!(frontier.counts().await.unwrap(), Counts { pages: 1, bytes: 7, seen: 3 });
+        let records = frontier.records().await.unwrap();
+        assert_eq!(records, [(address("/"), page(7), 1)]);
+        let todo: Vec<Address> =
+            frontier.some_todo(10).await.unwrap().into_iter().map(|todo| todo.address).collect();
+        assert_eq!(todo, links);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_two_pages_find_at_once_is_added_once() {
+        let frontier = frontier().await;
+        frontier.begin("a", &address("/")).await.unwrap();
+        let first = frontier.some_todo(1).await.unwrap().remove(0);
+        frontier.finish(&first, &[address("/x"), address("/y")], &page(1)).await.unwrap();
+        let found = frontier.some_todo(10).await.unwrap();
+        let shared = [address("/z")];
+        let record = page(1);
+        let both = found.iter().map(|todo| frontier.finish(todo, &shared, &record));
+        futures::future::try_join_all(both).await.unwrap();
+        assert_eq!(frontier.counts().await.unwrap(), Counts { pages: 3, bytes: 3, seen: 4 });
+    }
+
+    #[tokio::test]
+    async fn a_page_may_have_more_links_than_a_commit() {
+        for count in [LINKS_PER_COMMIT, 2_345] {
+            let frontier = frontier().await;
+            frontier.begin("a", &address("/")).await.unwrap();
+            let todo = frontier.some_todo(1).await.unwrap().remove(0);
+            let links: Vec<Address> = (0..count).map(|i| address(&format!("/{i}"))).collect();
+            frontier.finish(&todo, &links, &page(1)).await.unwrap();
+            let seen = count as u64 + 1;
+            assert_eq!(frontier.counts().await.unwrap(), Counts { pages: 1, bytes: 1, seen });
+            assert_eq!(frontier.some_todo(10_000).await.unwrap().len(), count);
+        }
+    }
+}

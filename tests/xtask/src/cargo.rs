@@ -1,7 +1,7 @@
 //! Starting programs, cargo above all, and reading what they say.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -50,21 +50,34 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", shown(command))) }
 }
 
-/// Runs a program whose summary matters: its output goes on to the terminal line by line, and each
-/// line is handed to `read`.
-pub(crate) fn run_reading(command: &mut Command, read: &mut dyn FnMut(&str)) -> Outcome {
+/// Where a program prints what is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Output,
+    Errors,
+}
+
+/// Runs a program whose summary matters: what it prints there goes on to the terminal line by line, and
+/// each line is handed to `read`.
+pub(crate) fn run_reading(command: &mut Command, stream: Stream, read: &mut dyn FnMut(&str)) -> Outcome {
     announce(command);
-    let mut child =
-        command.stderr(Stdio::piped()).spawn().map_err(|error| format!("{}: {error}", shown(command)))?;
-    if let Some(stderr) = child.stderr.take() {
-        for line in BufReader::new(stderr).split(b'\n') {
-            let line = line.map_err(|error| error.to_string())?;
-            let line = String::from_utf8_lossy(&line);
-            // A terminal that has gone away is no reason to stop the tests.
-            if writeln!(std::io::stderr(), "{line}").is_ok() {
-                read(&line);
-            }
-        }
+    match stream {
+        Stream::Output => command.stdout(Stdio::piped()),
+        Stream::Errors => command.stderr(Stdio::piped()),
+    };
+    let mut child = command.spawn().map_err(|error| format!("{}: {error}", shown(command)))?;
+    let output = child.stdout.take().map(|output| Box::new(output) as Box<dyn Read>);
+    let errors = child.stderr.take().map(|errors| Box::new(errors) as Box<dyn Read>);
+    for line in output.or(errors).into_iter().flat_map(|pipe| BufReader::new(pipe).split(b'\n')) {
+        let line = line.map_err(|error| error.to_string())?;
+        let line = String::from_utf8_lossy(&line);
+        read(&line);
+        let shown = match stream {
+            Stream::Output => writeln!(std::io::stdout(), "{line}"),
+            Stream::Errors => writeln!(std::io::stderr(), "{line}"),
+        };
+        // A terminal that has gone away is no reason to stop the tests.
+        shown.ok();
     }
     let status = child.wait().map_err(|error| error.to_string())?;
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", shown(command))) }

@@ -64,12 +64,13 @@ fn start(command: &[String]) -> Outcome {
     cargo::run(Command::new(program).args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-/// The runner of the tests. Compiling it takes minutes, so it is installed only where it is missing.
+/// Makes sure of the runner of the tests. Compiling it takes minutes, so it is installed only where it
+/// is missing; where that fails, cargo itself runs the tests, after a line that says so.
 ///
 /// # Errors
-/// Where it is missing and may not or could not be installed.
+/// Where it is missing and may not be installed.
 pub(crate) fn nextest(install: Install) -> Outcome {
-    if cargo::output(&mut cargo::cargo(&["nextest", "--version"])).is_ok() {
+    if has_nextest() {
         return Ok(());
     }
     let line = format!("cargo {}", NEXTEST.join(" "));
@@ -77,7 +78,15 @@ pub(crate) fn nextest(install: Install) -> Outcome {
         return Err(format!("cargo-nextest, which runs the tests, is missing; type: {line}"));
     }
     println!("installing the runner of the tests (some minutes, once): {line}");
-    cargo::run(&mut cargo::cargo(&NEXTEST))
+    if let Err(why) = cargo::run(&mut cargo::cargo(&NEXTEST)) {
+        println!("{why}; `cargo test` runs them instead");
+    }
+    Ok(())
+}
+
+/// Whether the runner of the tests is there.
+pub(crate) fn has_nextest() -> bool {
+    cargo::output(&mut cargo::cargo(&["nextest", "--version"])).is_ok()
 }
 
 /// Whether cargo-deny is there. It is not installed from here: it takes longer to compile than all of

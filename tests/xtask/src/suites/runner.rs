@@ -1,54 +1,69 @@
-//! Suites that are test binaries: run by nextest, whose summary is counted.
+//! Suites that are test binaries: run by nextest, or by cargo where nextest is not to be had. What their
+//! summaries say is counted.
 
 use std::process::Command;
 
 use super::{Tally, joined};
-use crate::{Outcome, cargo};
+use crate::{
+    Outcome,
+    cargo::{self, Stream},
+    install,
+};
 
 /// Tests beside the code, the plugins' own, and those in the documentation, which nextest can't run.
 pub(super) fn unit(tally: &mut Tally) -> Outcome {
+    let host = Tests {
+        nextest: &["--workspace", "-E", "not (package(larder-tests) and kind(test))"],
+        cargo: &["--workspace", "--lib", "--bins"],
+    };
+    let plugins = ["--manifest-path", "plugins/Cargo.toml", "--workspace"];
+    let plugins = Tests { nextest: &plugins, cargo: &plugins };
     let mut failures = Vec::new();
-    let beside = nextest(&["--workspace", "-E", "not (package(larder-tests) and kind(test))"]);
-    let plugins = nextest(&["--manifest-path", "plugins/Cargo.toml", "--workspace"]);
-    for mut command in [beside, plugins] {
-        failures.extend(counted(&mut command, tally).err());
+    for tests in [host, plugins] {
+        failures.extend(tests.run(tally).err());
     }
     let mut documentation = cargo::cargo(&["test", "--workspace", "--doc"]);
-    match cargo::output(&mut documentation) {
-        Ok(text) => tally.add(text.lines().filter_map(doctest_line).fold(Tally::default(), sum)),
-        Err(why) => {
-            tally.failed += 1;
-            failures.push(why);
-        }
-    }
+    failures.extend(counted(&mut documentation, Stream::Output, tally).err());
     joined(failures)
 }
 
 /// One test binary of `larder-tests`.
 pub(super) fn binary(name: &str, tally: &mut Tally) -> Outcome {
     let filter = format!("package(larder-tests) and binary({name})");
-    counted(&mut nextest(&["--workspace", "-E", &filter]), tally)
+    let tests = Tests { nextest: &["--workspace", "-E", &filter], cargo: &["--workspace", "--test", name] };
+    tests.run(tally)
 }
 
-fn nextest(arguments: &[&str]) -> Command {
-    let mut command = cargo::cargo(&["nextest", "run", "--no-fail-fast"]);
-    command.args(arguments);
-    command
+/// Which tests, in the words of either runner.
+struct Tests<'a> {
+    nextest: &'a [&'a str],
+    cargo: &'a [&'a str],
 }
 
-/// Runs nextest and adds what its summary says.
-pub(super) fn counted(command: &mut Command, tally: &mut Tally) -> Outcome {
+impl Tests<'_> {
+    fn run(&self, tally: &mut Tally) -> Outcome {
+        if install::has_nextest() {
+            let mut command = cargo::cargo(&["nextest", "run", "--no-fail-fast"]);
+            return counted(command.args(self.nextest), Stream::Errors, tally);
+        }
+        let mut command = cargo::cargo(&["test", "--no-fail-fast"]);
+        counted(command.args(self.cargo), Stream::Output, tally)
+    }
+}
+
+/// Runs tests and adds what the summaries say.
+fn counted(command: &mut Command, stream: Stream, tally: &mut Tally) -> Outcome {
     let mut seen = Tally::default();
-    let outcome = cargo::run_reading(command, &mut |line| {
-        if let Some(found) = summary_line(line) {
-            seen = found;
+    let outcome = cargo::run_reading(command, stream, &mut |line| {
+        if let Some(found) = summary_line(line).or_else(|| result_line(line)) {
+            seen.add(found);
         }
     });
-    tally.add(seen);
     if outcome.is_err() && seen.failed == 0 {
         // It could not even begin: that is a failure too, and nothing that counts as none.
-        tally.failed += 1;
+        seen.failed += 1;
     }
+    tally.add(seen);
     outcome
 }
 
@@ -64,16 +79,11 @@ fn summary_line(line: &str) -> Option<Tally> {
 }
 
 /// `test result: ok. 3 passed; 0 failed; ...`
-fn doctest_line(line: &str) -> Option<Tally> {
+fn result_line(line: &str) -> Option<Tally> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let number_of =
         |word: &str| counts.split("; ").find_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok());
     Some(Tally { passed: number_of("passed")?, failed: number_of("failed")? })
-}
-
-fn sum(mut all: Tally, one: Tally) -> Tally {
-    all.add(one);
-    all
 }
 
 #[cfg(test)]
@@ -91,9 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn results_of_doctests_are_read() {
+    fn results_of_cargo_test_are_read() {
         let line =
             "test result: ok. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.2s";
-        assert_eq!(doctest_line(line), Some(Tally { passed: 3, failed: 1 }));
+        assert_eq!(result_line(line), Some(Tally { passed: 3, failed: 1 }));
     }
 }
