@@ -88,3 +88,17 @@ async fn blob_folder(engine: &Arc<Engine>, folder: &Path, settings: &[(&str, &st
     }
     BlobPlugin::load(engine, &Source::file(larder_tests::plugin("blob-folder")), options).await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blob_layer_over_a_folder_keeps_the_contract() {
+    let engine = Engine::new(EngineOptions::default()).expect("an engine");
+    blobs_hold("blob-pass over fs", move |folder| {
+        let engine = engine.clone();
+        Box::pin(async move {
+            let source = Source::file(larder_tests::plugin("blob-pass"));
+            let options = PluginOptions::new("blob-pass");
+            Ok(BlobPlugin::load_layer(&engine, &source, options, object::fs(&folder)?).await?.operator())
+        })
+    })
+    .await;
+}
