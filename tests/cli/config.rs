@@ -14,7 +14,7 @@ fn a_right_configuration_is_said_to_be_right() {
     assert!(larder.done(&["config", "check"]).contains("2 key-value and 1 blob stores"));
     let shown = larder.done(&["config", "explain"]);
     for part in
-        ["store state (kv, default)", "larder/state", "swept every 1 d", "store storage (blob, default)"]
+        ["store state (kv, default)", "larder-data/state", "swept every 1 d", "store storage (blob, default)"]
     {
         assert!(shown.contains(part), "no `{part}` in:\n{shown}");
     }

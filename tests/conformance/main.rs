@@ -15,6 +15,7 @@ use larder_conformance::{
 use larder_core::{KvStore, MemoryKv};
 use larder_tests::workspace_root;
 
+mod blobs;
 mod plugins;
 mod subject;
 

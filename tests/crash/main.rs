@@ -75,6 +75,41 @@ async fn check(store: &dyn KvStore, lanes: &mut [Lane], acks: &Acks) -> Result<(
     if total == sum { Ok(()) } else { Err(format!("the counter says {total}, the lanes say {sum}")) }
 }
 
+/// The operating system refuses to let the database file grow, as a full disk does; the worker is not
+/// killed, it fails, and says what it can still do.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_fails_writes_of_file_and_loses_nothing() {
+    /// Blocks of 512 bytes that a file may have: the load fills them in a moment.
+    const FILE_BLOCKS_MAX: u32 = 1_200;
+
+    let seed = number("LARDER_CRASH_SEED").unwrap_or(7);
+    let folder = tempfile::tempdir().unwrap();
+    let limited = format!("trap '' XFSZ; ulimit -f {FILE_BLOCKS_MAX}; exec \"$0\" \"$@\"");
+    let output = Command::new("sh")
+        .args(["-c", &limited, env!("CARGO_BIN_EXE_crash-worker"), "file"])
+        .arg(folder.path())
+        .arg(seed.to_string())
+        .output()
+        .unwrap();
+    let (out, complaint) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("no space is left"), "{complaint}");
+    assert!(out.contains("failed unavailable\n") && out.contains("readable\n"), "{out}");
+    let mut acks = Acks { kills: 1, ..Acks::default() };
+    out.lines().for_each(|line| acks.note(line));
+    let (load, opener) = (Load { seed }, Backend::named("file").unwrap());
+    let mut lanes: Vec<Lane> = (0..LANES).map(|lane| Lane::new(load, lane)).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut check_all = |acks: &Acks| {
+        runtime.block_on(async { check(&*opener.open(folder.path()).await.unwrap(), &mut lanes, acks).await })
+    };
+    check_all(&acks).unwrap();
+    // With space again it goes on where it stopped.
+    check_all(&run_and_kill("file", folder.path(), seed, &Moment::Acks(50, Duration::ZERO))).unwrap();
+}
+
 /// When a worker is killed.
 #[derive(Debug)]
 enum Moment {
@@ -106,7 +141,7 @@ struct Acks {
 impl Acks {
     fn note(&mut self, line: &str) {
         let Some((lane, number)) = line.split_once(' ') else { return };
-        let (lane, number): (u64, u64) = (lane.parse().unwrap(), number.parse().unwrap());
+        let (Ok(lane), Ok(number)) = (lane.parse(), number.parse::<u64>()) else { return };
         let before = self.last.insert(lane, number);
         assert!(before.is_none_or(|before| before + 1 == number), "lane {lane}: {before:?}, then {number}");
         self.total += 1;

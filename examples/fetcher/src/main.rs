@@ -24,7 +24,7 @@ mod site;
 mod summary;
 mod tree;
 
-use std::{error::Error, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{error::Error, io::IsTerminal, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser;
 use larder::{Config, Host};
@@ -51,7 +51,11 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let arguments = options::Arguments::parse();
     let outcome = match arguments.command {
         None => crawl(&arguments.config, arguments.crawl).await,

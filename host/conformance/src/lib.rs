@@ -10,6 +10,7 @@
 //! `larder plugin check FILE` runs the very same cases over a component of yours. It depends on the
 //! vocabulary of larder and on OpenDAL alone, so that it can't favour any backend.
 
+pub mod blob;
 pub mod kv;
 pub mod report;
 

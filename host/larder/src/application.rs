@@ -15,6 +15,25 @@
 //! assert_eq!(value.as_deref(), Some("value"));
 //! # larder::Result::<()>::Ok(()) }).unwrap();
 //! ```
+//!
+//! The configuration can be changed in code before. What it asks for and is not built yet is refused by
+//! its name, never ignored:
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use std::time::Duration;
+//!
+//! use larder::{Config, configure_application_kv_store};
+//!
+//! let mut config = Config::default();
+//! config.cache.enabled = true;
+//! config.cache.backend = Some("redis".into());
+//! config.cache.ttl = Some(Duration::from_secs(3600)); // 1 hour
+//!
+//! let error = configure_application_kv_store(&config).await.unwrap_err();
+//! assert!(error.message().contains("`redis`"));
+//! # });
+//! ```
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -5,9 +5,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use larder_conformance::kv;
+use larder_conformance::{blob, kv};
 use larder_core::{BoxFuture, Error, ErrorKind, KvStore, ManualClock, MemoryKv, Result};
-use larder_wasm::{Access, Engine, EngineOptions, Inspection, KvPlugin, Mode, PluginOptions, Source, World};
+use larder_wasm::{
+    Access, BlobPlugin, Engine, EngineOptions, Inspection, KvPlugin, Mode, PluginOptions, Source, World,
+};
+use opendal::Operator;
 use tempfile::TempDir;
 
 pub use larder_conformance::{CaseOutcome, CaseResult, Contract, Report};
@@ -86,6 +89,11 @@ pub async fn check_plugin(source: Source, options: CheckOptions) -> Result<Repor
             kv::Subject::fresh(&subject).await?;
             Ok(kv::run(&subject, &options).await)
         }
+        Some(World::BlobBackend | World::BlobLayer) => {
+            let options = blob::Options { seed: subject.options.seed, ..blob::Options::default() };
+            blob::Subject::fresh(&subject).await?;
+            Ok(blob::run(&subject, &options).await)
+        }
         // Loading as anything says what it is, and what would fit.
         None => kv::Subject::fresh(&subject).await.and_then(|_| Err(no_suite("of no world"))),
         Some(world) => Err(no_suite(&format!("of the world `{world}`"))),
@@ -144,5 +152,24 @@ impl kv::Subject for Subject {
 
     fn clock(&self) -> Arc<ManualClock> {
         Arc::clone(&self.clock)
+    }
+}
+
+impl blob::Subject for Subject {
+    fn name(&self) -> String {
+        self.source.to_string()
+    }
+
+    fn fresh(&self) -> BoxFuture<'_, Result<Operator>> {
+        Box::pin(async {
+            let options = self.plugin_options()?;
+            let plugin = if self.layer {
+                let next = larder_backends::object::memory();
+                BlobPlugin::load_layer(&self.engine, &self.source, options, next).await?
+            } else {
+                BlobPlugin::load(&self.engine, &self.source, options).await?
+            };
+            Ok(plugin.operator())
+        })
     }
 }

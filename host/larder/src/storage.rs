@@ -62,7 +62,7 @@ impl fmt::Debug for FileStorage {
 /// assert!(error.message().contains("`s3`"));
 /// ```
 #[derive(Debug, Clone)]
-pub struct PipelineStorage(FileStorage);
+pub struct PipelineStorage(Blobs);
 
 impl PipelineStorage {
     /// Opens a bucket.

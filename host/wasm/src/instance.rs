@@ -11,8 +11,8 @@ use crate::{
     budget::{Exceeded, ticks},
     convert::{error_from_guest, printable},
     engine::Engine,
-    generation::Style,
     options::PluginOptions,
+    prepared::Style,
     state::{State, store},
 };
 

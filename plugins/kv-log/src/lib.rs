@@ -19,9 +19,9 @@ const FOLDER: &str = "/data";
 const SEGMENT_BYTES_MAX: u64 = 16 << 20;
 const SEGMENT_BYTES_MAX_LEAST: u64 = 4 << 10;
 
-/// The index's size unless the setting `index` says otherwise: leaves room for the largest commit in the 64 MiB that a
-/// host grants by default.
-const INDEX_BYTES_MAX: u64 = 28 << 20;
+/// The index's size unless the setting `index` says otherwise: leaves room for the largest commit and more in the
+/// 256 MiB that a host grants by default.
+const INDEX_BYTES_MAX: u64 = 96 << 20;
 
 /// Told in the log line of a start; the only thing in which the second build differs.
 const BUILD: &str = if cfg!(feature = "second-build") { "second" } else { "first" };

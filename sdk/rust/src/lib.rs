@@ -55,8 +55,21 @@
 //! export_kv_backend!(Shelf);
 //! ```
 //!
-//! Built with `cargo build --release --target wasm32-wasip2` as a `cdylib`, that is a component which the host loads.
-//! `larder plugin check shelf.wasm` runs the conformance suite over it.
+//! With this in its `Cargo.toml`, `cargo build --release --target wasm32-wasip2` makes a component of it, and
+//! `larder plugin check shelf.wasm` runs the conformance suite over that:
+//!
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib"]
+//!
+//! [dependencies]
+//! larder-sdk = "0.1"
+//!
+//! [profile.release]
+//! lto = true
+//! panic = "abort"
+//! strip = true
+//! ```
 //!
 //! On any other target everything here compiles too, so that a plugin's logic is tested natively; what would call
 //! the host does what is nearest: [`log!`] writes to standard error, [`clock`] asks the machine, [`folder`] uses the

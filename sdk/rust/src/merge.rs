@@ -1,4 +1,28 @@
 //! Merge policies: one value out of two.
+//!
+//! ```
+//! use larder_sdk::{Result, Settings, export_merge_policy, merge::MergePolicy};
+//!
+//! struct KeepLonger;
+//!
+//! impl MergePolicy for KeepLonger {
+//!     fn configure(settings: Settings) -> Result<Self> {
+//!         settings.finish().map(|()| KeepLonger)
+//!     }
+//!
+//!     fn merge(
+//!         &mut self,
+//!         _key: &str,
+//!         _base: Option<Vec<u8>>,
+//!         ours: Vec<u8>,
+//!         theirs: Vec<u8>,
+//!     ) -> Result<Option<Vec<u8>>> {
+//!         Ok(Some(if theirs.len() > ours.len() { theirs } else { ours }))
+//!     }
+//! }
+//!
+//! export_merge_policy!(KeepLonger);
+//! ```
 
 use crate::{Result, Settings};
 

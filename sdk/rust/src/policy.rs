@@ -1,4 +1,35 @@
 //! Cache policies: what a tier keeps.
+//!
+//! ```
+//! use std::collections::VecDeque;
+//!
+//! use larder_sdk::policy::{Batch, CachePolicy, Limits, Slot};
+//! use larder_sdk::{Result, Settings, export_cache_policy};
+//!
+//! /// The oldest goes first.
+//! struct Fifo(VecDeque<Slot>);
+//!
+//! impl CachePolicy for Fifo {
+//!     fn configure(settings: Settings) -> Result<Self> {
+//!         settings.finish().map(|()| Fifo(VecDeque::new()))
+//!     }
+//!
+//!     fn resize(&mut self, _limits: Limits) -> Result<()> {
+//!         Ok(())
+//!     }
+//!
+//!     fn observe(&mut self, batch: Batch) {
+//!         self.0.retain(|slot| !batch.removed.contains(slot));
+//!         self.0.extend(batch.inserted.iter().map(|insert| insert.slot));
+//!     }
+//!
+//!     fn victims(&mut self, _bytes: u64, max: u32) -> Vec<Slot> {
+//!         self.0.iter().copied().take(max as usize).collect() // the host stops when it has room
+//!     }
+//! }
+//!
+//! export_cache_policy!(Fifo);
+//! ```
 
 use crate::{Result, Settings};
 

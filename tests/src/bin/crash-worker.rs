@@ -1,8 +1,8 @@
 //! The process that the crash suite kills: `crash-worker BACKEND FOLDER SEED`.
 //!
 //! It opens the store, goes on in each lane where the store says it stopped, and prints
-//! `LANE NUMBER` after each commit, once that is acknowledged and not before. It ends when it is killed, or with
-//! code 1 and the error where a commit fails.
+//! `LANE NUMBER` after each commit, once that is acknowledged and not before. It ends when it is killed. Where
+//! a commit fails it prints `failed KIND` and, if the lane can still be read, `readable`, and ends with code 1.
 
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -42,7 +42,12 @@ async fn write(store: Arc<dyn KvStore>, load: Load, lane: u64) -> Result<()> {
     let mut number = numbers(&*store, lane).await?;
     loop {
         number += 1;
-        store.commit(&load.commit(lane, number)).await?;
+        if let Err(error) = store.commit(&load.commit(lane, number)).await {
+            say(&format!("failed {}", error.kind()))?;
+            numbers(&*store, lane).await?;
+            say("readable")?;
+            return Err(error);
+        }
         say(&format!("{lane} {number}"))?;
     }
 }

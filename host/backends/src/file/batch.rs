@@ -10,7 +10,7 @@ use redb::{AccessGuard, Database, Durability, ReadableTable, Table, WriteTransac
 
 use super::{
     envelope,
-    error::Fault,
+    error::{Fault, Remedy},
     read::Entries,
     tables::{self, ENTRIES, EXPIRIES},
     versions::Versions,
@@ -25,6 +25,12 @@ pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Fault> {
         Error::new(ErrorKind::Unavailable, "the database refused to be durable").caused_by(cause)
     })?;
     Ok(transaction)
+}
+
+/// Commits, durably. After a failure here, whatever it was, redb takes no further transaction until the
+/// database is opened again; whether this one happened is open until then.
+pub(super) fn finish(transaction: WriteTransaction) -> Result<(), Fault> {
+    transaction.commit().map_err(|error| Fault { remedy: Remedy::Reopen, ..Fault::from(error) })
 }
 
 /// What of a batch can be looked up afterwards to learn whether its transaction happened: the last

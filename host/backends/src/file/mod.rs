@@ -54,4 +54,6 @@ pub use store::FileKv;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod power;
+#[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use larder_core::{Commit, Error, ErrorKind, Outcome, Result};
+use larder_core::{Change, Commit, Effect, Error, ErrorKind, Outcome, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::handle::Opening;
@@ -29,8 +29,14 @@ const LINGER_ROUNDS: u32 = 100;
 pub(super) type Reply<T> = oneshot::Sender<Result<T>>;
 
 #[derive(Debug)]
-pub(super) enum Job {
+enum Job {
     Commit(QueuedCommit),
+    Errand(Errand),
+}
+
+/// What the writer does besides commits, each in its turn.
+#[derive(Debug)]
+pub(super) enum Errand {
     /// Remove all that has expired; answers how many entries.
     Sweep(Reply<u64>),
     /// Open the database again, unless that has happened since.
@@ -50,8 +56,8 @@ pub(super) struct QueuedCommit {
 pub(super) enum Work {
     /// These commits, in one transaction.
     Commits(Vec<QueuedCommit>),
-    /// A job that stands alone.
-    Job(Job),
+    /// This, alone.
+    Errand(Errand),
     /// Nothing came in for the time it was ready to wait.
     Idle,
     /// Stop: everything that was queued is done.
@@ -83,13 +89,13 @@ impl Queue {
         let bytes = commit.writes.iter().map(|write| write.key.len() + value_len(&write.change)).sum();
         self.push(Job::Commit(QueuedCommit { commit, reply, bytes, _room: room }))?;
         // The writer answers everything it takes; without an answer it died in between.
-        answer.await.unwrap_or_else(|_| Err(stopped().effect(larder_core::Effect::Unknown)))
+        answer.await.unwrap_or_else(|_| Err(stopped().effect(Effect::Unknown)))
     }
 
-    /// Queues a job and waits for its answer.
-    pub(super) async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T> {
+    /// Queues an errand and waits for its answer.
+    pub(super) async fn ask<T>(&self, errand: impl FnOnce(Reply<T>) -> Errand) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        self.push(job(reply))?;
+        self.push(Job::Errand(errand(reply)))?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -164,9 +170,9 @@ impl State {
                     bytes += commit.bytes;
                     commits.push(commit);
                 }
-                Some(other) if commits.is_empty() => return Work::Job(other),
-                Some(other) => {
-                    self.jobs.push_front(other);
+                Some(Job::Errand(errand)) if commits.is_empty() => return Work::Errand(errand),
+                Some(errand) => {
+                    self.jobs.push_front(errand);
                     break;
                 }
                 None => break,
@@ -176,10 +182,10 @@ impl State {
     }
 }
 
-fn value_len(change: &larder_core::Change) -> usize {
+fn value_len(change: &Change) -> usize {
     match change {
-        larder_core::Change::Put { value, .. } => value.len(),
-        larder_core::Change::Delete | larder_core::Change::Add(_) => 0,
+        Change::Put { value, .. } => value.len(),
+        Change::Delete | Change::Add(_) => 0,
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     handle::Handle,
     lock::FolderLock,
     place::{Place, create_folder},
-    queue::{Job, Queue},
+    queue::{Errand, Queue},
     read::{self, Entries},
     writer::{Counts, Shared, Writer},
 };
@@ -88,7 +88,7 @@ impl FileKv {
     /// # Cancel safety
     /// A sweep that has begun goes on.
     pub async fn sweep(&self) -> Result<u64> {
-        self.shared.queue.ask(Job::Sweep).await.map_err(|error| error.operation("sweep"))
+        self.shared.queue.ask(Errand::Sweep).await.map_err(|error| error.operation("sweep"))
     }
 
     /// What the store did since it was opened.
@@ -105,7 +105,7 @@ impl FileKv {
         let (opening, result) = self.shared.handle.read(&work);
         let result = match result {
             Err(fault) if fault.remedy != Remedy::None && fault.error.kind() != ErrorKind::Corrupt => {
-                match self.shared.queue.ask(|reply| Job::Reopen(opening, reply)).await {
+                match self.shared.queue.ask(|reply| Errand::Reopen(opening, reply)).await {
                     Ok(()) => self.shared.handle.read(&work).1.map_err(|fault| fault.error),
                     Err(error) => Err(error),
                 }

@@ -4,7 +4,7 @@ use larder_core::Timestamp;
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::{
-    batch::begin,
+    batch::{begin, finish},
     envelope,
     error::Fault,
     tables::{self, ENTRIES, EXPIRIES},
@@ -53,6 +53,6 @@ pub(super) fn sweep(database: &Database, now: Timestamp) -> Result<Swept, Fault>
             }
         }
     }
-    transaction.commit()?;
+    finish(transaction)?;
     Ok(swept)
 }

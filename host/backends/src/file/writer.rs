@@ -16,10 +16,10 @@ use larder_core::{Clock, Effect, Outcome, Result, Timestamp};
 
 use super::{
     FileStats,
-    batch::{Batch, Trace, begin},
+    batch::{Batch, Trace, begin, finish},
     error::{self, Fault, Remedy},
     handle::{Handle, Opening},
-    queue::{Job, Queue, QueuedCommit, Work},
+    queue::{Errand, Queue, QueuedCommit, Reply, Work},
     sweep::{Swept, sweep},
     tables,
     versions::Versions,
@@ -90,9 +90,8 @@ impl Writer {
         loop {
             match self.shared.queue.next(self.cleanup.patience()) {
                 Work::Commits(commits) => self.write(commits),
-                Work::Job(Job::Sweep(reply)) => answer(reply, self.sweep_all()),
-                Work::Job(Job::Reopen(failed, reply)) => answer(reply, self.reopen(failed)),
-                Work::Job(Job::Commit(commit)) => self.write(vec![commit]),
+                Work::Errand(Errand::Sweep(reply)) => answer(reply, self.sweep_all()),
+                Work::Errand(Errand::Reopen(failed, reply)) => answer(reply, self.reopen(failed)),
                 Work::Idle => {}
                 Work::Stop => return,
             }
@@ -143,7 +142,7 @@ impl Writer {
                 tables::reserve_versions(&transaction, last)?;
             }
             at_commit = trace;
-            transaction.commit()?;
+            finish(transaction)?;
             if let Some(last) = reserve {
                 versions.reserved(last);
             }
@@ -246,6 +245,6 @@ impl Cleanup {
 }
 
 /// Answers a caller; one that went away needs no answer.
-fn answer<T>(reply: tokio::sync::oneshot::Sender<Result<T>>, result: Result<T>) {
+fn answer<T>(reply: Reply<T>, result: Result<T>) {
     drop(reply.send(result));
 }

@@ -24,6 +24,7 @@ mod error;
 mod list;
 mod read;
 mod service;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -33,8 +34,8 @@ use std::{path::Path, sync::Arc};
 use larder_core::{Error, Result};
 use opendal::{Builder, Operator, raw::Service, services};
 
-pub use self::error::error;
 use self::{disk::Disk, service::DurableFs};
+pub use self::{error::error, strict::Strict};
 
 /// Blobs in a folder of the file system, durable.
 ///
@@ -63,11 +64,12 @@ pub fn fs(root: &Path) -> Result<Operator> {
     Operator::new(Ready(Some(DurableFs::new(Arc::new(inner), disk)))).map_err(error)
 }
 
-/// Blobs in the memory of this process: for tests and for what may be lost.
+/// Blobs in the memory of this process: for tests and for what may be lost. It keeps content types and no user
+/// metadata, and neither copies nor compares.
 #[expect(clippy::missing_panics_doc, reason = "the memory service has no setting that could be wrong")]
 pub fn memory() -> Operator {
     #[expect(clippy::expect_used, reason = "the memory service has no setting that could be wrong")]
-    Operator::new(services::Memory::default()).expect("a memory service without settings")
+    Operator::new(services::Memory::default()).expect("a memory service without settings").layer(Strict)
 }
 
 /// A builder of a service that is there already: `Operator::new` puts OpenDAL's checks of what a service

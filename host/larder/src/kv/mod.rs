@@ -23,7 +23,7 @@ mod namespace;
 mod options;
 mod scan;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use larder_core::{
@@ -332,12 +332,6 @@ impl fmt::Debug for Kv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Kv({}{}: {})", self.name, self.namespace, self.store)
     }
-}
-
-/// How long from now on a store's entry lives, by the clock of the machine.
-pub fn time_left(expires_at: Timestamp) -> Duration {
-    use larder_core::Clock;
-    expires_at.since(larder_core::SystemClock.now())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{Backend, CACHE, CLEANUP_INTERVAL, Guards, Plan, STATE, STORAGE, Stor
 use crate::config::{Config, StoreKind, StoreSection, Text, nearest, show_size};
 
 /// Where `file` keeps the stores of `persistence`, which has no key for a path.
-const PERSISTENCE_FOLDER: &str = "larder";
+const PERSISTENCE_FOLDER: &str = "larder-data";
 /// Where the section `storage` keeps its files unless it says so.
 const STORAGE_FOLDER: &str = "./data/";
 

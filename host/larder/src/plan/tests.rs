@@ -33,7 +33,7 @@ fn the_founding_sections_work_on_what_is_built() {
         ",
     );
     assert_eq!(plan.stores["storage"].backend, Backend::File("./data/".into()));
-    assert_eq!(plan.stores["state"].backend, Backend::File("larder/state".into()));
+    assert_eq!(plan.stores["state"].backend, Backend::File("larder-data/state".into()));
     assert_eq!(plan.stores["state"].cleanup_interval, Duration::from_secs(86_400));
     assert_eq!(plan.stores["cache"].backend, Backend::Memory);
     assert_eq!(plan.default_kv.as_deref(), Some("state"));

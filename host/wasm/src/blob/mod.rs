@@ -22,19 +22,17 @@ use larder_core::{Error, Result};
 use opendal::{Builder, Operator, raw::Service};
 
 use self::service::BlobService;
-pub(crate) use self::{
-    convert::BlobDescription,
-    error::from_operator,
-};
+pub(crate) use self::{convert::BlobDescription, error::from_operator};
 use crate::{
     bindings::blob::{BlobExports, Features, Instances},
     blob_import::NextBlob,
     engine::Engine,
-    generation::{Health, Style},
     inspect::World,
     instance::{Access, Exports, Instance, Loader},
     options::PluginOptions,
     plugin::{Plugin, Swapped},
+    prepared::Style,
+    request::Health,
     source::Source,
     state::State,
 };

@@ -10,6 +10,9 @@ use super::{Access, FileError, FileErrorKind, FileMetadata, FileResult, Kind};
 /// How much is asked for in one read; the host answers less where it likes to.
 const READ_BYTES_MAX: usize = 1 << 20;
 
+/// How much is handed over in one write: a host bounds what crosses in one call.
+const WRITE_BYTES_MAX: usize = 4 << 20;
+
 #[derive(Debug)]
 pub(super) struct Folder {
     descriptor: Descriptor,
@@ -163,7 +166,8 @@ impl File {
 
     pub(super) fn write_at(&self, mut offset: u64, mut bytes: &[u8]) -> FileResult<()> {
         while !bytes.is_empty() {
-            let written = self.descriptor.write(bytes, offset).map_err(failed("write", &self.path))?;
+            let part = bytes.get(..WRITE_BYTES_MAX).unwrap_or(bytes);
+            let written = self.descriptor.write(part, offset).map_err(failed("write", &self.path))?;
             let rest = usize::try_from(written).ok().filter(|written| *written > 0);
             let Some(rest) = rest.and_then(|written| bytes.get(written..)) else {
                 let message = format!("write `{}`: {written} of {} bytes", self.path, bytes.len());

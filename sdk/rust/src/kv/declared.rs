@@ -1,8 +1,8 @@
 //! What a backend declares, and the refusal of the rest.
 
 use super::{
-    Change, Check, Description, Expectation, Features, ITEMS_MAX, Instances, KEY_BYTES_MAX, VALUE_BYTES_MAX,
-    Write,
+    COMMIT_BYTES_MAX, Change, Check, Description, Expectation, Features, ITEMS_MAX, Instances, KEY_BYTES_MAX,
+    TTL_MS_MAX, VALUE_BYTES_MAX, Write,
 };
 use crate::{Error, Result};
 
@@ -85,29 +85,42 @@ pub fn refuse_undeclared(description: &Description, checks: &[Check], writes: &[
     if writes.len() > 1 || checks.iter().any(|check| Some(&check.key) != target) {
         refuse(Features::TRANSACTIONS, "transactions")?;
     }
+    let mut bytes = 0_usize;
     for check in checks {
         description.check_key(&check.key)?;
+        bytes = bytes.saturating_add(check.key.len());
     }
     for write in writes {
         description.check_key(&write.key)?;
+        bytes = bytes.saturating_add(write.key.len());
         match &write.change {
             Change::Put(put) => {
-                if put.ttl_ms.is_some() {
+                if let Some(ttl_ms) = put.ttl_ms {
                     refuse(Features::TTL, "times to live")?;
-                }
-                if put.ttl_ms == Some(0) {
-                    return Err(Error::invalid("a time to live of 0 ms"));
+                    check_ttl(ttl_ms)?;
                 }
                 if put.value.len() > description.max_value_bytes as usize {
                     let (bytes, max) = (put.value.len(), description.max_value_bytes);
                     return Err(Error::invalid(format!("a value of {bytes} bytes, more than {max}")));
                 }
+                bytes = bytes.saturating_add(put.value.len());
             }
             Change::Add(_) => refuse(Features::COUNTERS, "counters")?,
             Change::Delete => {}
         }
     }
+    // One write is the common case and may be as large as the backend's values.
+    if writes.len() > 1 && bytes > COMMIT_BYTES_MAX {
+        return Err(Error::invalid(format!("a commit of {bytes} bytes, more than {COMMIT_BYTES_MAX}")));
+    }
     refuse_written_twice(writes)
+}
+
+fn check_ttl(ttl_ms: u64) -> Result<()> {
+    if (1..=TTL_MS_MAX).contains(&ttl_ms) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("a time to live of {ttl_ms} ms; it must be from 1 ms to 100 years")))
 }
 
 fn refuse_written_twice(writes: &[Write]) -> Result<()> {
@@ -171,6 +184,17 @@ mod tests {
         assert!(
             matches!(refuse_undeclared(&full, &[], &twice), Err(Error::Invalid(text)) if text.contains("`a`"))
         );
-        assert!(matches!(refuse_undeclared(&full, &[], &[put("a", Some(0))]), Err(Error::Invalid(_))));
+        for ttl_ms in [0, TTL_MS_MAX + 1] {
+            assert!(matches!(
+                refuse_undeclared(&full, &[], &[put("a", Some(ttl_ms))]),
+                Err(Error::Invalid(_))
+            ));
+        }
+        let large = |key: &str| {
+            let value = vec![0; VALUE_BYTES_MAX as usize];
+            Write { key: key.into(), change: Change::Put(Put { value, ttl_ms: None }) }
+        };
+        assert_eq!(refuse_undeclared(&full, &[], &[large("a")]), Ok(()));
+        assert!(matches!(refuse_undeclared(&full, &[], &[large("a"), large("b")]), Err(Error::Invalid(_))));
     }
 }

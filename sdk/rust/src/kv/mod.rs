@@ -3,6 +3,39 @@
 //! [`KvBackend`] keeps entries, [`KvLayer`] sits in front of another store, which it reaches through [`NextKv`]. The
 //! types are the contract's own. What a backend does not [describe](KvBackend::describe) never reaches it: the SDK
 //! refuses it as the contract demands.
+//!
+//! A layer that lets nothing be written:
+//!
+//! ```
+//! use larder_sdk::kv::{Check, Description, Entry, KvLayer, NextKv, Outcome, Page, Scan, Write};
+//! use larder_sdk::{Error, Result, Settings, export_kv_layer};
+//!
+//! struct ReadOnly;
+//!
+//! impl KvLayer for ReadOnly {
+//!     fn configure(settings: Settings) -> Result<Self> {
+//!         settings.finish().map(|()| ReadOnly)
+//!     }
+//!
+//!     fn describe(&mut self, next: &dyn NextKv) -> Result<Description> {
+//!         next.describe()
+//!     }
+//!
+//!     fn get(&mut self, next: &dyn NextKv, key: &str) -> Result<Option<Entry>> {
+//!         next.get(key)
+//!     }
+//!
+//!     fn scan(&mut self, next: &dyn NextKv, scan: &Scan) -> Result<Page> {
+//!         next.scan(scan)
+//!     }
+//!
+//!     fn commit(&mut self, _: &dyn NextKv, _: Vec<Check>, writes: Vec<Write>) -> Result<Vec<Outcome>> {
+//!         Err(Error::denied(format!("{} writes to a store that is only read", writes.len())))
+//!     }
+//! }
+//!
+//! export_kv_layer!(ReadOnly);
+//! ```
 
 pub mod counter;
 mod declared;
@@ -22,6 +55,12 @@ pub const KEY_BYTES_MAX: u32 = 2_048;
 
 /// The largest value of the contract, in bytes.
 pub const VALUE_BYTES_MAX: u32 = 8 << 20;
+
+/// Most keys and values of one commit of several writes together, in bytes.
+pub const COMMIT_BYTES_MAX: usize = 16 << 20;
+
+/// The longest time to live, in milliseconds: a hundred years. Longer is a mistake of units.
+pub const TTL_MS_MAX: u64 = 100 * 365 * 24 * 3_600 * 1_000;
 
 /// Most keys of one `get_many`, and most checks and most writes of one commit.
 pub const ITEMS_MAX: usize = 1_000;

@@ -33,6 +33,8 @@ impl Crawler {
         command.arg("--config").arg(folder.join("larder.yaml"));
         command.arg("--tree").arg(&tree.folder).arg("--start").arg(&tree.start);
         command.arg("--events").args(arguments).stdout(Stdio::piped());
+        // That no digest is pinned is meant: it is to be replaced by another build.
+        command.env("RUST_LOG", "error");
         let mut child = command.spawn().map_err(|error| format!("larder-fetcher: {error}"))?;
         let stdout = child.stdout.take().ok_or("larder-fetcher has no output")?;
         Ok(Self { child, lines: BufReader::new(stdout).lines() })

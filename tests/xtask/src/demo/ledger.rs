@@ -77,7 +77,10 @@ impl Ledger {
     }
 }
 
-/// Every file below a folder, by its path within it.
+/// Where the blob store keeps its lock and what is being written: no blob has such a path.
+const OWN_FOLDER: &str = ".larder";
+
+/// Every blob below a folder, by its path within it.
 fn files(folder: &Path) -> Outcome<BTreeSet<String>> {
     let mut files = BTreeSet::new();
     let mut queue = vec![folder.to_path_buf()];
@@ -85,6 +88,9 @@ fn files(folder: &Path) -> Outcome<BTreeSet<String>> {
         let entries = fs::read_dir(&next).map_err(|error| format!("{}: {error}", next.display()))?;
         for entry in entries {
             let path = entry.map_err(|error| error.to_string())?.path();
+            if path == folder.join(OWN_FOLDER) {
+                continue;
+            }
             if path.is_dir() {
                 queue.push(path);
             } else if let Ok(within) = path.strip_prefix(folder) {
