@@ -10,6 +10,7 @@ use larder_tests::plugin;
 use larder_wasm::{Engine, EngineOptions, KvPlugin, Mode, PluginLimits, PluginOptions, Source};
 
 mod answers;
+mod blob_swap;
 mod calls;
 mod loading;
 mod swaps;
