@@ -5,9 +5,11 @@ use std::{path::Path, sync::Arc};
 use larder_wasm::{Access, BlobPlugin, Engine, EngineOptions, PluginOptions, Source};
 
 async fn load(engine: &Arc<Engine>, folder: &Path) -> BlobPlugin {
-    let options = PluginOptions::new("blob-folder")
-        .with_setting("folder", "/data")
-        .with_folder(folder, "/data", Access::ReadWrite);
+    let options = PluginOptions::new("blob-folder").with_setting("folder", "/data").with_folder(
+        folder,
+        "/data",
+        Access::ReadWrite,
+    );
     let source = Source::file(larder_tests::plugin("blob-folder"));
     BlobPlugin::load(engine, &source, options).await.expect("the plugin loads")
 }

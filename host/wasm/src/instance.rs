@@ -125,9 +125,9 @@ impl<X: Exports> Instance<X> {
         let configured = self.lifecycle_call(func, (settings.to_vec(),), "configure").await;
         configured.map_err(|error| match error.kind() {
             // What is invalid here stands in the configuration.
-            ErrorKind::Invalid => Error::config(error.message().to_owned())
-                .operation("configure")
-                .with("plugin", &self.name),
+            ErrorKind::Invalid => {
+                Error::config(error.message().to_owned()).operation("configure").with("plugin", &self.name)
+            }
             _ => error,
         })
     }
