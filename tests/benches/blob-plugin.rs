@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let mut bench = Bench::from_args("blob-plugin");
     match measure(&mut bench) {
         Ok(()) => bench.finish(),
+        #[expect(clippy::print_stderr, reason = "a bench is a command")]
         Err(error) => {
             eprintln!("blob-plugin: {error}");
             ExitCode::FAILURE

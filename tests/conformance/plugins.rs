@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use larder_core::KvStore;
+use larder_backends::file::{FileKv, FileOptions};
+use larder_core::{KvStore, MemoryKv};
 use larder_tests::plugin;
 use larder_wasm::{Access, Engine, EngineOptions, KvPlugin, Mode, PluginOptions, Source};
 
@@ -45,6 +46,38 @@ async fn kv_log_keeps_the_contract() {
                 .with_setting("folder", "/data")
                 .with_folder(place.folder, "/data", Access::ReadWrite);
             Ok(Arc::new(KvPlugin::load(&engine, &source, options).await?) as Arc<dyn KvStore>)
+        })
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kv_encrypt_over_file_keeps_the_contract() {
+    let (engine, source) = (engine(), Source::file(plugin("kv-encrypt")));
+    kv_holds("kv-encrypt over file", move |place| {
+        let (engine, source) = (engine.clone(), source.clone());
+        Box::pin(async move {
+            let options = FileOptions { clock: place.clock.clone(), ..FileOptions::default() };
+            let next = Arc::new(FileKv::open(place.folder, options)?);
+            let options = PluginOptions::new("kv-encrypt")
+                .with_clock(place.clock)
+                .with_setting("key", "00112233445566778899aabbccddeeff".repeat(2));
+            Ok(Arc::new(KvPlugin::load_layer(&engine, &source, options, next).await?) as Arc<dyn KvStore>)
+        })
+    })
+    .await;
+}
+
+/// The least that a layer is: what fails here fails in the host's half of a layer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_layer_that_passes_on_keeps_the_contract() {
+    let (engine, source) = (engine(), Source::file(plugin("kv-pass")));
+    kv_holds("kv-pass over memory", move |place| {
+        let (engine, source) = (engine.clone(), source.clone());
+        Box::pin(async move {
+            let next = Arc::new(MemoryKv::with_clock(place.clock.clone()));
+            let options = PluginOptions::new("kv-pass").with_clock(place.clock);
+            Ok(Arc::new(KvPlugin::load_layer(&engine, &source, options, next).await?) as Arc<dyn KvStore>)
         })
     })
     .await;

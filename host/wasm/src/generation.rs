@@ -1,148 +1,24 @@
 //! One generation of a plugin: a compiled component, its instances, and how a request runs in one of them.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{sync::Arc, task::Poll};
 
 use futures::FutureExt as _;
+
 use larder_core::{Effect, Error, ErrorKind, Result};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio_util::task::TaskTracker;
-use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
+use wasmtime::component::InstancePre;
 
 use crate::{
-    bindings::Answer,
-    engine::{Engine, LinkerKind, TICK},
-    inspect::{self, World},
+    engine::{Engine, TICK},
+    hand_over::HandOver,
     instance::{Access, Exports, Instance},
-    options::{Mode, PluginOptions},
+    options::PluginOptions,
     pool::{FiberPool, InlinePool},
-    source::{Loaded, Source},
+    prepared::{Prepared, Style},
+    request::Request,
     state::State,
 };
-
-/// How the instances of a generation are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
-    Inline,
-    Fiber,
-}
-
-/// A request to a plugin: which function, with what, and how its answer is checked.
-pub(crate) trait Request<X: Exports>: Send + 'static {
-    /// What goes in.
-    type Params: ComponentNamedList + Lower + Send + Sync + 'static;
-    /// What comes out of the guest.
-    type Wit: Lift + Send + Sync + 'static;
-    /// What the caller gets.
-    type Output: Send + 'static;
-    /// Named in errors.
-    const OPERATION: &'static str;
-    /// Whether a failure leaves open if something was written.
-    const ACCESS: Access;
-
-    /// The function.
-    fn func(instance: &Instance<X>) -> TypedFunc<Self::Params, Answer<Self::Wit>>;
-    /// What goes in; asked for once, just before the call.
-    fn params(&mut self) -> Self::Params;
-    /// Checks and converts the answer; an error of kind `plugin` costs the instance.
-    fn check(
-        &mut self,
-        wit: Self::Wit,
-        instance: &Instance<X>,
-        description: &X::Description,
-    ) -> Result<Self::Output>;
-}
-
-/// Asks whether the service behind the plugin is usable.
-pub(crate) struct Health;
-
-impl<X: Exports> Request<X> for Health {
-    type Params = ();
-    type Wit = ();
-    type Output = ();
-    const OPERATION: &'static str = "health";
-    const ACCESS: Access = Access::Reads;
-
-    fn func(instance: &Instance<X>) -> TypedFunc<(), Answer<()>> {
-        instance.health_func()
-    }
-
-    fn params(&mut self) {}
-
-    fn check(&mut self, (): (), _: &Instance<X>, _: &X::Description) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// A component that passed all checks that need no instance.
-pub(crate) struct Prepared {
-    pre: InstancePre<State>,
-    style: Style,
-    digest: String,
-    source: String,
-    has_handoff: bool,
-}
-
-impl Prepared {
-    /// Reads a component; nothing of it is compiled yet.
-    pub(crate) async fn read(source: &Source, options: &PluginOptions) -> Result<Loaded> {
-        let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, options.sha256.clone());
-        tokio::task::spawn_blocking(move || from.load(limit, pin.as_deref()))
-            .await
-            .map_err(|e| Error::new(ErrorKind::Plugin, "reading the component panicked").caused_by(e))
-            .flatten()
-            .map_err(|e| e.with("plugin", &options.name))
-    }
-
-    /// Compiles, checks and links a component.
-    pub(crate) async fn build(
-        engine: &Arc<Engine>,
-        source: &Source,
-        loaded: Loaded,
-        options: &PluginOptions,
-        world: World,
-    ) -> Result<Self> {
-        let digest = loaded.digest.clone();
-        let component = engine.compile(loaded, &options.name).await?;
-        let about = |e: Error| e.with("plugin", &options.name).with("component", source);
-        let names = inspect::Names::of(engine, &component);
-        names.check(world, options).map_err(about)?;
-        let style = style(world, options).map_err(about)?;
-        let kind = match (world.is_layer(), style) {
-            (true, _) => LinkerKind::Layer,
-            (false, Style::Inline) => LinkerKind::Inline,
-            (false, Style::Fiber) => LinkerKind::Fiber,
-        };
-        let pre = engine.linker(kind).instantiate_pre(&component).map_err(|e| {
-            let cause = crate::convert::printable(&e.root_cause().to_string(), 1_024);
-            about(
-                Error::config(format!("the component does not fit the contract: {cause}"))
-                    .caused_by(e.into_boxed_dyn_error()),
-            )
-        })?;
-        Ok(Self { pre, style, digest, source: source.to_string(), has_handoff: names.has_handoff() })
-    }
-
-    pub(crate) fn has_handoff(&self) -> bool {
-        self.has_handoff
-    }
-}
-
-/// Inline where nothing can block: no folder, and no next store.
-fn style(world: World, options: &PluginOptions) -> Result<Style> {
-    let may_block = world.is_layer() || !options.grants.folders.is_empty();
-    match options.mode {
-        Mode::Fiber => Ok(Style::Fiber),
-        Mode::Auto if may_block => Ok(Style::Fiber),
-        Mode::Inline if may_block => Err(Error::config(
-            "a layer, or a plugin with a granted folder, can't be called inline: it may wait; leave `mode` at auto",
-        )),
-        Mode::Auto | Mode::Inline => Ok(Style::Inline),
-    }
-}
 
 /// A component with its instances, serving or about to.
 pub(crate) struct Generation<X: Exports> {
@@ -190,7 +66,11 @@ impl<X: Exports> Generation<X> {
         };
         let (first, description) = within(options.limits.deadline, "starting the plugin", starting)
             .await
-            .map_err(|e: Error| e.with("component", &source))?;
+            .map_err(|e: Error| match e.context("plugin") {
+                Some(_) => e,
+                None => e.with("plugin", &options.name),
+            })
+            .map_err(|e| e.with("component", &source))?;
         let size = if X::is_one(&description) { 1 } else { options.limits.instances_max };
         let pool = match style {
             Style::Inline => Pool::Inline(InlinePool::new(size, first)),
@@ -436,10 +316,12 @@ impl<X: Exports> Paused<X> {
 impl<X: Exports> Drop for Paused<X> {
     fn drop(&mut self) {
         let Some(generation) = self.generation.take() else { return };
+        // One that trapped while it saved is left out, so that the next caller gets a new one and no error.
+        let instance = self.instance.take().filter(|instance| !instance.is_trapped());
         match &generation.pool {
-            Pool::Inline(pool) => pool.open(self.instance.take()),
+            Pool::Inline(pool) => pool.open(instance),
             Pool::Fiber(pool) => {
-                if let Some(instance) = self.instance.take() {
+                if let Some(instance) = instance {
                     pool.give_back(Box::new(instance));
                 }
             }
@@ -453,31 +335,6 @@ pub(crate) enum Turn<R, T> {
     Done(Result<T>),
     /// It did not run, and another generation may.
     Again(R),
-}
-
-/// A call whose caller may go away: then it ends in the background, within its deadline, and its instance lives.
-struct HandOver<T: Send + 'static> {
-    work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
-    tasks: TaskTracker,
-}
-
-impl<T: Send + 'static> Future for HandOver<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let Some(work) = &mut self.work else { return Poll::Pending };
-        let output = std::task::ready!(work.as_mut().poll(context));
-        self.work = None;
-        Poll::Ready(output)
-    }
-}
-
-impl<T: Send + 'static> Drop for HandOver<T> {
-    fn drop(&mut self) {
-        if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
-            self.tasks.spawn_on(work.map(drop), &runtime);
-        }
-    }
 }
 
 /// Bounds a start by the deadline. An inline instance is ready at the first poll, and then no timer is asked for:

@@ -11,8 +11,8 @@ use crate::{
     budget::{Exceeded, ticks},
     convert::{error_from_guest, printable},
     engine::Engine,
-    generation::Style,
     options::PluginOptions,
+    prepared::Style,
     state::{State, store},
 };
 
@@ -100,12 +100,16 @@ impl<X: Exports> Instance<X> {
             Style::Inline => pre.instantiate(&mut store),
             Style::Fiber => pre.instantiate_async(&mut store).await,
         };
-        let loaded = started.and_then(|instance| {
-            let mut loader = Loader { store: &mut store, instance };
-            Ok((Lifecycle::load(&mut loader)?, X::load(&mut loader)?))
-        });
-        let (lifecycle, exports) = loaded.map_err(|e| {
+        let instance = started.map_err(|e| {
             failure(e, store.data().budget.exceeded(), Access::Reads).with("plugin", &options.name)
+        })?;
+        let mut loader = Loader { store: &mut store, instance };
+        let loaded = Lifecycle::load(&mut loader).and_then(|found| Ok((found, X::load(&mut loader)?)));
+        let (lifecycle, exports) = loaded.map_err(|e| {
+            let cause = printable(&e.root_cause().to_string(), 1_024);
+            Error::config(format!("the component does not fit the contract: {cause}"))
+                .with("plugin", &options.name)
+                .caused_by(e.into_boxed_dyn_error())
         })?;
         let ticks = match style {
             Style::Inline => ticks(options.limits.inline_budget),
@@ -118,7 +122,14 @@ impl<X: Exports> Instance<X> {
     /// Hands the instance its settings.
     pub(crate) async fn configure(&mut self, settings: &[(String, String)]) -> Result<()> {
         let func = self.lifecycle.configure;
-        self.lifecycle_call(func, (settings.to_vec(),), "configure").await
+        let configured = self.lifecycle_call(func, (settings.to_vec(),), "configure").await;
+        configured.map_err(|error| match error.kind() {
+            // What is invalid here stands in the configuration.
+            ErrorKind::Invalid => Error::config(error.message().to_owned())
+                .operation("configure")
+                .with("plugin", &self.name),
+            _ => error,
+        })
     }
 
     /// Asks whether the service behind the plugin is usable.

@@ -15,11 +15,12 @@ use crate::{
     },
     convert,
     engine::Engine,
-    generation::{Health, Request, Style},
     inspect::World,
     instance::{Access, Exports, Instance, Loader},
     options::PluginOptions,
     plugin::{Plugin, Swapped},
+    prepared::Style,
+    request::{Health, Request},
     source::Source,
     state::State,
 };

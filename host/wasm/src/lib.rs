@@ -18,6 +18,7 @@ mod budget;
 mod convert;
 mod engine;
 mod generation;
+mod hand_over;
 mod inspect;
 mod instance;
 mod kv;
@@ -27,6 +28,8 @@ mod never_blocks;
 mod options;
 mod plugin;
 mod pool;
+mod prepared;
+mod request;
 mod source;
 mod state;
 

@@ -8,10 +8,12 @@ use tokio::sync::{Mutex, OwnedRwLockReadGuard};
 
 use crate::{
     engine::Engine,
-    generation::{Generation, Prepared, Request, Turn},
+    generation::{Generation, Turn},
     inspect::World,
     instance::Exports,
     options::PluginOptions,
+    prepared::Prepared,
+    request::Request,
     source::Source,
 };
 
@@ -173,7 +175,7 @@ impl<X: Exports> Plugin<X> {
 
     /// The swap of a plugin that owns its data: with a short pause, so that never two instances have it.
     async fn swap_owner(&self, old: &Arc<Generation<X>>, prepared: Prepared) -> Result<()> {
-        if old.has_handoff() && !prepared.has_handoff() {
+        if old.has_handoff() && !prepared.has_handoff {
             return Err(Error::unsupported(
                 "the plugin's state is in its memory, and the new component has no `handoff` to take it over",
             )

@@ -10,9 +10,9 @@ use crate::{
     blob_import::NextBlob,
     budget::Budget,
     engine::Engine,
-    generation::Style,
     log::{LogStream, Logger},
     options::{Access, PluginOptions},
+    prepared::Style,
 };
 
 /// Component-model handles that an instance may hold.

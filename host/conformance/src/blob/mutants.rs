@@ -91,6 +91,9 @@ impl Service for Mutant {
         if self.defect != Defect::DropsMetadata && args.user_metadata().is_some() {
             return Err(Error::new(ErrorKind::Unsupported, "no user metadata"));
         }
+        if args.if_match().is_some() {
+            return Err(Error::new(ErrorKind::Unsupported, "no if-match"));
+        }
         let drops = self.defect == Defect::DropsContentType;
         let options = WriteOptions {
             content_type: args.content_type().filter(|_| !drops).map(str::to_owned),
@@ -112,6 +115,9 @@ impl Service for Mutant {
     }
 
     fn copy(&self, ctx: &OperationContext, from: &str, to: &str, _: OpCopy) -> Result<Self::Copier> {
+        if self.defect != Defect::CopiesNothing {
+            return Err(Error::new(ErrorKind::Unsupported, "no copies"));
+        }
         let (inner, ctx) = (self.inner.clone(), ctx.clone());
         let (from, to) = (from.to_owned(), to.to_owned());
         Ok(oio::OneShotCopier::new(async move {

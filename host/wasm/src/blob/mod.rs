@@ -27,11 +27,12 @@ use crate::{
     bindings::blob::{BlobExports, Features, Instances},
     blob_import::NextBlob,
     engine::Engine,
-    generation::{Health, Style},
     inspect::World,
     instance::{Access, Exports, Instance, Loader},
     options::PluginOptions,
     plugin::{Plugin, Swapped},
+    prepared::Style,
+    request::Health,
     source::Source,
     state::State,
 };

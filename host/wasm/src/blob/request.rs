@@ -17,8 +17,8 @@ use crate::{
         },
     },
     convert::{broken, error_from_guest},
-    generation::Request,
     instance::{Access, Instance},
+    request::Request,
 };
 
 /// A request's function, parameters and check, without what is the same of all.

@@ -1,0 +1,84 @@
+//! A component on its way into service: read, compiled, checked and linked; nothing of it has run.
+
+use std::sync::Arc;
+
+use larder_core::{Error, ErrorKind, Result};
+use wasmtime::component::InstancePre;
+
+use crate::{
+    engine::{Engine, LinkerKind},
+    inspect::{self, World},
+    options::{Mode, PluginOptions},
+    source::{Loaded, Source},
+    state::State,
+};
+
+/// How the instances of a generation are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Inline,
+    Fiber,
+}
+
+/// A component that passed all checks that need no instance.
+pub(crate) struct Prepared {
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) style: Style,
+    pub(crate) digest: String,
+    pub(crate) source: String,
+    pub(crate) has_handoff: bool,
+}
+
+impl Prepared {
+    /// Reads a component; nothing of it is compiled yet.
+    pub(crate) async fn read(source: &Source, options: &PluginOptions) -> Result<Loaded> {
+        let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, options.sha256.clone());
+        tokio::task::spawn_blocking(move || from.load(limit, pin.as_deref()))
+            .await
+            .map_err(|e| Error::new(ErrorKind::Plugin, "reading the component panicked").caused_by(e))
+            .flatten()
+            .map_err(|e| e.with("plugin", &options.name))
+    }
+
+    /// Compiles, checks and links a component.
+    pub(crate) async fn build(
+        engine: &Arc<Engine>,
+        source: &Source,
+        loaded: Loaded,
+        options: &PluginOptions,
+        world: World,
+    ) -> Result<Self> {
+        let digest = loaded.digest.clone();
+        let component = engine.compile(loaded, &options.name).await?;
+        let about = |e: Error| e.with("plugin", &options.name).with("component", source);
+        let names = inspect::Names::of(engine, &component);
+        names.check(world, options).map_err(about)?;
+        let style = style(world, options).map_err(about)?;
+        let kind = match (world.is_layer(), style) {
+            (true, _) => LinkerKind::Layer,
+            (false, Style::Inline) => LinkerKind::Inline,
+            (false, Style::Fiber) => LinkerKind::Fiber,
+        };
+        let pre = engine.linker(kind).instantiate_pre(&component).map_err(|e| {
+            let cause = crate::convert::printable(&e.root_cause().to_string(), 1_024);
+            about(
+                Error::config(format!("the component does not fit the contract: {cause}"))
+                    .caused_by(e.into_boxed_dyn_error()),
+            )
+        })?;
+        Ok(Self { pre, style, digest, source: source.to_string(), has_handoff: names.has_handoff() })
+    }
+}
+
+/// Inline where nothing can block: no folder, and no next store.
+fn style(world: World, options: &PluginOptions) -> Result<Style> {
+    let may_block = world.is_layer() || !options.grants.folders.is_empty();
+    match options.mode {
+        Mode::Fiber => Ok(Style::Fiber),
+        Mode::Auto if may_block => Ok(Style::Fiber),
+        Mode::Inline if may_block => Err(Error::config(
+            "a layer, or a plugin with a granted folder, can't be called inline: it may wait; leave `mode` at auto",
+        )),
+        Mode::Auto | Mode::Inline => Ok(Style::Inline),
+    }
+}
