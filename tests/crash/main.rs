@@ -9,11 +9,13 @@
 #![expect(clippy::unwrap_used, reason = "a suite fails where its own doings do")]
 #![expect(clippy::print_stdout, reason = "the seed is needed to replay a run")]
 
+mod worker;
+
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::Duration,
@@ -21,6 +23,9 @@ use std::{
 
 use larder_core::{KvStore, SystemClock};
 use larder_tests::crash::{Backend, LANES, Lane, Load, Random, total};
+
+/// Replays a run's choices; also tells a worker what to write.
+const SEED: &str = "LARDER_CRASH_SEED";
 
 /// A worker that says nothing for so long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
@@ -37,7 +42,7 @@ fn no_acknowledged_write_of_kv_log_is_lost_by_a_kill() {
 
 fn crash(backend: &str) {
     let kills = number("LARDER_CRASH_KILLS").unwrap_or(200);
-    let seed = number("LARDER_CRASH_SEED").unwrap_or_else(|| larder_core::Clock::now(&SystemClock).0);
+    let seed = number(SEED).unwrap_or_else(|| larder_core::Clock::now(&SystemClock).0);
     println!("{backend}: {kills} kills, LARDER_CRASH_SEED={seed}");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let opener = Backend::named(backend).unwrap();
@@ -88,18 +93,14 @@ fn a_full_disk_fails_writes_of_file_and_loses_nothing() {
     /// Blocks of 512 bytes that a file may have: the load fills them in a moment.
     const FILE_BLOCKS_MAX: u32 = 1_200;
 
-    let seed = number("LARDER_CRASH_SEED").unwrap_or(7);
+    let seed = number(SEED).unwrap_or(7);
     let folder = tempfile::tempdir().unwrap();
     let limited = format!("trap '' XFSZ; ulimit -f {FILE_BLOCKS_MAX}; exec \"$0\" \"$@\"");
-    let output = Command::new("sh")
-        .args(["-c", &limited, env!("CARGO_BIN_EXE_crash-worker"), "file"])
-        .arg(folder.path())
-        .arg(seed.to_string())
-        .output()
-        .unwrap();
+    let output =
+        worker::command(Some(("sh", &["-c", &limited])), "file", folder.path(), seed).output().unwrap();
     let (out, complaint) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(!output.status.success(), "{complaint}");
     assert!(complaint.contains("no space is left"), "{complaint}");
     assert!(out.contains("failed unavailable\n") && out.contains("readable\n"), "{out}");
     let mut acks = Acks { kills: 1, ..Acks::default() };
@@ -160,13 +161,8 @@ impl Acks {
 }
 
 fn run_and_kill(backend: &str, folder: &Path, seed: u64, moment: &Moment) -> Acks {
-    let mut worker = Worker(
-        Command::new(env!("CARGO_BIN_EXE_crash-worker"))
-            .args([backend.as_ref(), folder.as_os_str(), seed.to_string().as_ref()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap(),
-    );
+    let mut worker =
+        Worker(worker::command(None, backend, folder, seed).stdout(Stdio::piped()).spawn().unwrap());
     let out = BufReader::new(worker.0.stdout.take().unwrap());
     let (sender, lines) = channel();
     let reader = thread::spawn(move || {
