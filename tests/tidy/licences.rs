@@ -16,7 +16,7 @@ fn rules() -> toml::Table {
 
 /// A list of texts in `deny.toml`.
 fn list(rules: &toml::Table, section: &str, name: &str) -> BTreeSet<String> {
-    let values = rules[section][name].as_array().unwrap();
+    let values = rules.get(section).and_then(|section| section.get(name)?.as_array()).unwrap();
     values.iter().map(|value| value.as_str().unwrap().to_owned()).collect()
 }
 
