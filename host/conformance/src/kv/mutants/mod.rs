@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use larder_core::{BoxFuture, Capabilities, KvStore, ManualClock, MemoryKv, Result};
 
-use super::{Options, Subject, run};
+use super::{Options, Subject, run, run_where};
 
 mod commits;
 mod reads;
@@ -49,7 +49,8 @@ fn quick() -> Options {
 }
 
 async fn is_caught(defect: Defect, case: &str) {
-    let report = run(&Faulty { defect: Some(defect), clock: Arc::default() }, &quick()).await;
+    let subject = Faulty { defect: Some(defect), clock: Arc::default() };
+    let report = run_where(&subject, &quick(), |name| name == case).await;
     assert!(
         report.failed().any(|(failed, _)| failed.name == case),
         "{defect:?} was not caught by {case:?}; the report:\n{report}"
