@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use larder_core::{check_blob_metadata, check_blob_path, check_blob_prefix};
-use opendal::{ErrorKind, Operator, Writer, options::WriteOptions};
+use opendal::{Buffer, ErrorKind, Operator, Writer, options::WriteOptions};
 use wasmtime::{StoreContextMut, component::Linker};
 
 use crate::{
@@ -133,17 +133,31 @@ impl NextBlob {
         }
     }
 
+    /// From one stream that is opened here, so that the answer is of one version: a size that is asked for first
+    /// could be that of another.
     async fn read(&self, (path, offset, length): ReadParams) -> Result<Option<Bytes>> {
-        let Some(metadata) = self.stat(&path).await? else { return Ok(None) };
-        let wanted = u64::from(length.min(PART_BYTES_MAX));
-        let end = offset.saturating_add(wanted).min(metadata.size);
-        if offset >= end {
-            return Ok(Some(Bytes::new()));
-        }
-        match self.operator.read_with(&path).range(offset..end).await {
-            Ok(bytes) => Ok(Some(bytes.to_bytes())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(from_operator(&error, &path)),
+        check(&path)?;
+        let mut left = length.min(PART_BYTES_MAX) as usize;
+        let mut pieces = Vec::new();
+        let read = async {
+            let mut stream = self.operator.reader(&path).await?.into_stream(offset..).await?;
+            while left > 0
+                && let Some(mut piece) = stream.try_next().await?
+            {
+                piece.truncate(left);
+                left -= piece.len();
+                pieces.push(piece);
+            }
+            Ok::<(), opendal::Error>(())
+        };
+        match read.await {
+            Ok(()) => Ok(Some(pieces.into_iter().flatten().collect::<Buffer>().to_bytes())),
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound => Ok(None),
+                // Past the end there are no bytes.
+                ErrorKind::RangeNotSatisfied => Ok(Some(Bytes::new())),
+                _ => Err(from_operator(&error, &path)),
+            },
         }
     }
 
