@@ -34,10 +34,15 @@ fn main() -> ExitCode {
     match measure(&mut bench) {
         Ok(()) => bench.finish(),
         Err(error) => {
-            eprintln!("plugin-call: {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+#[expect(clippy::print_stderr, reason = "a bench has no other place for its errors")]
+fn complain(error: &Failure) {
+    eprintln!("plugin-call: {error}");
 }
 
 fn measure(bench: &mut Bench) -> Result<(), Failure> {
@@ -55,7 +60,7 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let commit = all.fold(Commit::new(), |commit, key| commit.put(key.clone(), vec![b'x'; VALUE_BYTES]));
     block_on(memory.commit(&commit))?;
 
-    let mut bare = bare::Bare::load(&larder_tests::plugin("kv-memory"), &key, &vec![b'x'; VALUE_BYTES])?;
+    let mut bare = bare::Bare::load(&larder_tests::plugin("kv-memory"), &key, &[b'x'; VALUE_BYTES])?;
     let calls = bench.calls(50_000);
     let ours = || get_each(&memory, &key, calls);
     bench.ratio(

@@ -10,7 +10,6 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-#[expect(clippy::missing_errors_doc, reason = "generated")]
 mod generated {
     wasmtime::component::bindgen!({ path: "../wit", world: "kv-backend" });
 }

@@ -14,6 +14,9 @@ use larder_tests::bench::Stopwatch;
 
 const FLAG: &str = "--serve-on-socket";
 
+/// What the process writes to its standard output once it listens.
+const READY: &[u8; 6] = b"ready\n";
+
 /// Where to serve, if this process was started to.
 pub(crate) fn server_path() -> Option<PathBuf> {
     let mut arguments = std::env::args().skip_while(|argument| argument != FLAG);
@@ -23,7 +26,7 @@ pub(crate) fn server_path() -> Option<PathBuf> {
 /// Answers gets until the peer goes away: a length and a key in, a length and a value out.
 pub(crate) fn serve(path: &Path) -> ExitCode {
     let served = UnixListener::bind(path).and_then(|listener| {
-        println!("ready");
+        io::stdout().write_all(READY)?;
         let (mut peer, _) = listener.accept()?;
         let mut table: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
         while let Ok(key) = receive(&mut peer) {
@@ -51,7 +54,7 @@ impl Process {
         let path = folder.path().join("socket");
         let mut child =
             Command::new(std::env::current_exe()?).arg(FLAG).arg(&path).stdout(Stdio::piped()).spawn()?;
-        let mut ready = [0; 6];
+        let mut ready = [0; READY.len()];
         if let Some(stdout) = &mut child.stdout {
             stdout.read_exact(&mut ready)?;
         }
@@ -76,9 +79,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let closed = self.stream.shutdown(std::net::Shutdown::Both);
-        if closed.and_then(|()| self.child.wait()).is_err() {
-            eprintln!("the process on the socket did not end");
-        }
+        let ended = closed.and_then(|()| self.child.wait());
+        assert!(ended.is_ok() || std::thread::panicking(), "the process on the socket did not end");
     }
 }
 
