@@ -1,6 +1,6 @@
 //! One generation of a plugin: a compiled component, its instances, and how a request runs in one of them.
 
-use std::{sync::Arc, task::Poll};
+use std::{sync::Arc, task::Poll, time::Duration};
 
 use futures::FutureExt as _;
 
@@ -11,7 +11,7 @@ use wasmtime::component::InstancePre;
 
 use crate::{
     engine::{Engine, TICK},
-    hand_over::HandOver,
+    hand_over::{HandOver, on_a_thread},
     instance::{Access, Exports, Instance},
     options::PluginOptions,
     pool::{FiberPool, InlinePool},
@@ -54,18 +54,24 @@ impl<X: Exports> Generation<X> {
         snapshot: Option<bytes::Bytes>,
     ) -> Result<Self> {
         let Prepared { pre, style, digest, source, has_handoff } = prepared;
-        let starting = async {
-            let mut first = Instance::<X>::start(engine, &pre, options, style, next.as_ref()).await?;
-            first.configure(&options.settings).await?;
-            if let Some(snapshot) = snapshot {
-                first.restore(snapshot).await?;
+        let (deadline, threaded) = (options.limits.deadline, options.holds_its_thread());
+        let starting = {
+            let (engine, pre, options) = (Arc::clone(engine), pre.clone(), Arc::clone(options));
+            let next = next.clone();
+            async move {
+                let mut first = Instance::<X>::start(&engine, &pre, &options, style, next.as_ref()).await?;
+                first.configure(&options.settings).await?;
+                if let Some(snapshot) = snapshot {
+                    first.restore(snapshot).await?;
+                }
+                first.health().await?;
+                let description = X::describe(&mut first).await?;
+                Ok((first, description))
             }
-            first.health().await?;
-            let description = X::describe(&mut first).await?;
-            Ok((first, description))
         };
-        let (first, description) = within(options.limits.deadline, "starting the plugin", starting)
-            .await
+        let started =
+            if threaded { on_a_thread(deadline, starting).await } else { within(deadline, starting).await };
+        let (first, description) = started
             .map_err(|e: Error| match e.context("plugin") {
                 Some(_) => e,
                 None => e.with("plugin", &options.name),
@@ -159,9 +165,15 @@ impl<X: Exports> Generation<X> {
                     Err(_) => Turn::Done(Err(busy("all instances of the plugin are busy"))),
                     Ok(None) => Turn::Again(request),
                     Ok(Some(permit)) => {
-                        let tasks = self.tasks.clone();
+                        let (options, tasks) = (Arc::clone(&self.options), self.tasks.clone());
                         let work = Self::work(self, request, permit);
-                        Turn::Done(HandOver { work: Some(Box::pin(work)), tasks }.await)
+                        let done = if options.holds_its_thread() {
+                            let limit = options.limits.deadline + 8 * TICK;
+                            on_a_thread(limit, work).await.map_err(|e| in_doubt::<X, R>(e))
+                        } else {
+                            HandOver { work: Some(Box::pin(work)), tasks }.await
+                        };
+                        Turn::Done(done)
                     }
                 }
             }
@@ -180,7 +192,7 @@ impl<X: Exports> Generation<X> {
         let deadline = self.options.limits.deadline;
         let mut instance = match pool.take() {
             Some(instance) => instance,
-            None => Box::new(within(deadline, "starting the plugin", self.instance(None)).await?),
+            None => Box::new(within(deadline, self.instance(None)).await?),
         };
         let func = R::func(&instance);
         let call = instance.call(func, request.params(), R::ACCESS);
@@ -296,9 +308,15 @@ pub(crate) struct Paused<X: Exports> {
 impl<X: Exports> Paused<X> {
     /// Starts the component again, with what it saved, after a successor failed.
     pub(crate) async fn restart(&mut self, snapshot: Option<bytes::Bytes>) -> Result<()> {
-        if let Some(generation) = &self.generation {
-            self.instance = Some(generation.instance(snapshot).await?);
-        }
+        let Some(generation) = self.generation.clone() else { return Ok(()) };
+        let (deadline, threaded) =
+            (generation.options.limits.deadline, generation.options.holds_its_thread());
+        let starting = async move { generation.instance(snapshot).await };
+        self.instance = Some(if threaded {
+            on_a_thread(deadline, starting).await?
+        } else {
+            within(deadline, starting).await?
+        });
         Ok(())
     }
 
@@ -339,18 +357,20 @@ pub(crate) enum Turn<R, T> {
 
 /// Bounds a start by the deadline. An inline instance is ready at the first poll, and then no timer is asked for:
 /// inline calls work on any thread.
-async fn within<T>(
-    deadline: std::time::Duration,
-    what: &str,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
+async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
     let mut work = std::pin::pin!(work);
     if let Poll::Ready(done) = futures::poll!(&mut work) {
         return done;
     }
     tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Timeout, format!("{what} took longer than {deadline:?}")))
+        Err(Error::new(ErrorKind::Timeout, format!("starting the plugin took longer than {deadline:?}")))
     })
+}
+
+/// A failed write whose call may go on, or ended nobody knows how.
+fn in_doubt<X: Exports, R: Request<X>>(error: Error) -> Error {
+    let lost = matches!(error.kind(), ErrorKind::Timeout) && R::ACCESS == Access::Writes;
+    if lost { error.effect(Effect::Unknown) } else { error }
 }
 
 fn busy(message: &'static str) -> Error {

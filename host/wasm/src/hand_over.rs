@@ -1,12 +1,33 @@
-//! Calls whose callers go away.
+//! Calls that outlive their callers: on the runtime, or on a thread of their own.
 
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures::FutureExt as _;
+use larder_core::{Error, ErrorKind, Result};
 use tokio_util::task::TaskTracker;
+
+/// Runs work that may hold its thread, because it reads and syncs files, on a thread where that hurts nobody. The
+/// work ends by itself, also where the caller goes away or does not wait longer than `limit`. (Sending the work there costs
+/// about as much as one file operation that does the same by itself; a call makes many.)
+pub(crate) async fn on_a_thread<T: Send + 'static>(
+    limit: Duration,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let runtime = tokio::runtime::Handle::current();
+    let running = tokio::task::spawn_blocking(move || runtime.block_on(work));
+    match tokio::time::timeout(limit, running).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(lost)) => {
+            Err(Error::new(ErrorKind::Timeout, "the call was lost: its thread panicked or the runtime ended")
+                .caused_by(lost))
+        }
+        Err(_) => Err(Error::new(ErrorKind::Timeout, format!("the plugin did not answer within {limit:?}"))),
+    }
+}
 
 /// A call whose caller may go away: then it ends in the background, within its deadline, and its instance lives.
 pub(crate) struct HandOver<T: Send + 'static> {

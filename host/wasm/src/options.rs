@@ -79,6 +79,11 @@ impl PluginOptions {
         self.clock = clock;
         self
     }
+
+    /// Whether calls may hold their thread: those of a plugin with a folder do, for as long as the disk takes.
+    pub(crate) fn holds_its_thread(&self) -> bool {
+        !self.grants.folders.is_empty()
+    }
 }
 
 impl fmt::Debug for PluginOptions {

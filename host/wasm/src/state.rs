@@ -68,6 +68,8 @@ fn wasi(options: &PluginOptions) -> Result<WasiCtx> {
     wasi.stderr(LogStream::new(&options.name, tracing::Level::WARN));
     wasi.envs(&options.grants.env);
     wasi.max_random_size(RANDOM_BYTES_MAX);
+    // Such calls run on threads of their own; handing each file operation to yet another one would cost more than most.
+    wasi.allow_blocking_current_thread(options.holds_its_thread());
     wasi.wall_clock(WallClock(Arc::clone(&options.clock)));
     for folder in &options.grants.folders {
         let perms = match folder.access {
