@@ -139,7 +139,8 @@ fn damaged() -> Error {
 }
 
 fn u32_bytes(number: usize) -> Result<[u8; 4]> {
-    let number = u32::try_from(number).map_err(|_| Error::invalid("the metadata of the blob is too large"))?;
+    let number =
+        u32::try_from(number).map_err(|_| Error::invalid("the metadata of the blob is too large"))?;
     Ok(number.to_le_bytes())
 }
 

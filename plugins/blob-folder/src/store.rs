@@ -74,7 +74,9 @@ impl Store {
     }
 
     pub(crate) fn read(&self, path: &str, offset: u64, length: u32) -> Result<Option<Vec<u8>>> {
-        let Some(file) = found(self.folder.file(&layout::file_of(path)?, Access::Read))? else { return Ok(None) };
+        let Some(file) = found(self.folder.file(&layout::file_of(path)?, Access::Read))? else {
+            return Ok(None);
+        };
         let header = read_header(&file)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         Ok(Some(file.read_at(header.content_at.saturating_add(offset), length)?))
@@ -328,7 +330,9 @@ fn total(parts: &[String]) -> Result<u64> {
             return Err(wrong(number));
         }
         if !is_last && bytes != u64::from(PART_BYTES) {
-            return Err(Error::invalid(format!("part {number} is not the last and has not {PART_BYTES} bytes")));
+            return Err(Error::invalid(format!(
+                "part {number} is not the last and has not {PART_BYTES} bytes"
+            )));
         }
         size += bytes;
     }

@@ -34,11 +34,7 @@ impl Drop for Scratch {
 }
 
 fn options(condition: Option<Condition>) -> PutOptions {
-    PutOptions {
-        content_type: Some("text/plain".into()),
-        user: vec![("a".into(), "1".into())],
-        condition,
-    }
+    PutOptions { content_type: Some("text/plain".into()), user: vec![("a".into(), "1".into())], condition }
 }
 
 #[test]
@@ -173,7 +169,8 @@ fn what_is_left_behind_goes_when_it_is_old_enough() {
     let upload = blobs.begin("a", options(None)).unwrap();
     scratch.open(&[]);
     assert_eq!(scratch.unfinished(), 1, "another instance may go on with it");
-    let file = std::fs::File::options().write(true).open(scratch.0.join("unfinished").join(&upload[..32])).unwrap();
+    let file =
+        std::fs::File::options().write(true).open(scratch.0.join("unfinished").join(&upload[..32])).unwrap();
     file.set_modified(std::time::UNIX_EPOCH).unwrap();
     scratch.open(&[]);
     assert_eq!(scratch.unfinished(), 0);

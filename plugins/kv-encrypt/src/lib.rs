@@ -19,7 +19,7 @@ use larder_sdk::{Error, Result, Settings, export_kv_layer};
 use cipher::Cipher;
 
 /// How often an addition is tried again when somebody else wrote in between. Each time somebody else got further.
-const TRIES_MAX: u32 = 64;
+const TRIES_MAX: u32 = 10_000;
 
 /// The plugin.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 pub use crate::bindings::lifecycle::larder::store::log::Level;
 
 /// Writes a line to the host's log; one that is too long is cut there. The macros [`trace!`](crate::trace),
-/// [`debug!`](crate::debug), [`info!`](crate::info), [`warn!`](crate::warn) and [`error!`](crate::error) format it.
+/// [`debug!`](crate::debug), [`info!`](crate::info), [`warn!`](crate::warn) and [`error!`](crate::error!) format it.
 pub fn write_line(level: Level, message: &str) {
     #[cfg(target_arch = "wasm32")]
     crate::bindings::lifecycle::larder::store::log::log(level, message);

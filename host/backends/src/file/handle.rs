@@ -105,7 +105,7 @@ impl Handle {
     /// happened since `failed`. Answers the last reserved version if it opened one.
     ///
     /// # Errors
-    /// Why the database can't be opened; later calls of [`Self::with`] get that error, too.
+    /// Why the database can't be opened; later calls of `with` get that error, too.
     pub(super) fn reopen(&self, failed: Opening) -> Result<Option<u64>, Fault> {
         {
             let mut state = self.lock();

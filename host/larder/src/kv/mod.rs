@@ -1,4 +1,4 @@
-//! The handle of a key-value store: typed reads and writes over [`KvStore`](crate::KvStore).
+//! The handle of a key-value store: typed reads and writes over [`KvStore`].
 //!
 //! Values are JSON by default; the methods that end in `_bytes` take and give bytes as they are.
 //! Everything that writes is a commit. A handle is cheap to clone, and all clones see the same store.
