@@ -98,16 +98,17 @@ async fn replaced(stage: &Stage) -> Verdict {
         tokio::spawn(async move {
             // Goes on past the overwrites that were asked for until a reader came through, or it would depend on the
             // scheduler whether one does; it gives up where none ever does.
+            let mut last = 0;
             for number in 1..=overwrites.saturating_mul(READERLESS_MAX) {
                 if number > overwrites && seen.load(Ordering::SeqCst) > 0 {
                     break;
                 }
-                let number = number % overwrites.saturating_add(1);
-                operator.write_with("a", version(number)).chunk(MIB).await?;
+                last = number % overwrites.saturating_add(1);
+                operator.write_with("a", version(last)).chunk(MIB).await?;
                 // A store that never waits would leave a single thread to the writer alone.
                 tokio::task::yield_now().await;
             }
-            Ok::<(), opendal::Error>(())
+            Ok::<u32, opendal::Error>(last)
         })
     };
     while !writer.is_finished() {
@@ -128,8 +129,8 @@ async fn replaced(stage: &Stage) -> Verdict {
         }
         tokio::task::yield_now().await;
     }
-    writer.await?.map_err(Failure::from)?;
+    let last = writer.await?.map_err(Failure::from)?;
     let seen = seen.load(Ordering::SeqCst);
     ensure!(seen > 0 || overwrites == 0, "no reader came through");
-    stage.holds("a", &version(overwrites)).await
+    stage.holds("a", &version(last)).await
 }
