@@ -56,11 +56,11 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let key = Key::new("key-of-twenty-bytes!")?;
     let keys =
         (0..BATCH).map(|n| Key::new(format!("key-of-twenty-by-{n:03}"))).collect::<Result<Vec<_>, _>>()?;
-    let all = keys.iter().chain([&key]);
-    let commit = all.fold(Commit::new(), |commit, key| commit.put(key.clone(), vec![b'x'; VALUE_BYTES]));
+    let all = || keys.iter().chain([&key]);
+    let commit = all().fold(Commit::new(), |commit, key| commit.put(key.clone(), vec![b'x'; VALUE_BYTES]));
     block_on(memory.commit(&commit))?;
 
-    let mut bare = bare::Bare::load(&larder_tests::plugin("kv-memory"), &key, &[b'x'; VALUE_BYTES])?;
+    let mut bare = bare::Bare::load(&larder_tests::plugin("kv-memory"), all(), &[b'x'; VALUE_BYTES])?;
     let calls = bench.calls(50_000);
     let ours = || get_each(&memory, &key, calls);
     bench.ratio(

@@ -124,6 +124,9 @@ impl<X: Exports> Generation<X> {
     #[inline]
     pub(crate) fn call_inline<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
         let Pool::Inline(pool) = &self.pool else { return None };
+        if let Err(refused) = request.fits(&self.description) {
+            return Some(Err(refused));
+        }
         let mut slot = pool.enter()?;
         // Taken out for the call: were the host to panic in it, the slot is empty and the instance gone.
         let mut instance = match slot.take() {
@@ -157,6 +160,9 @@ impl<X: Exports> Generation<X> {
                 }
             }
             Pool::Fiber(pool) => {
+                if let Err(refused) = request.fits(&self.description) {
+                    return Turn::Done(Err(refused));
+                }
                 let permit = match pool.try_permit() {
                     Some(permit) => Ok(Some(permit)),
                     None => tokio::time::timeout(self.options.limits.deadline, pool.permit()).await,

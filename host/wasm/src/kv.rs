@@ -90,12 +90,6 @@ impl KvPlugin {
     pub fn name(&self) -> &str {
         self.0.name()
     }
-
-    /// Whether a request is within what the plugin declares and the contract allows: guests are spared the rest, and
-    /// need not be trusted to refuse it.
-    fn fits(&self, checked: Result<()>) -> Result<()> {
-        checked.map_err(|error| error.with("plugin", self.name()))
-    }
 }
 
 /// A conflict names its key as the caller wrote it: the guest's text was made printable, which is no key any more
@@ -154,7 +148,8 @@ impl Exports for KvExports {
     }
 }
 
-struct Get(Key);
+/// The key is taken by the call: sharing it once more would cost as much as checking it.
+struct Get(Option<Key>);
 
 impl Request<KvExports> for Get {
     type Params = (Arc<str>,);
@@ -167,8 +162,12 @@ impl Request<KvExports> for Get {
         instance.exports().get
     }
 
+    fn fits(&self, about: &KvDescription) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |key| about.store.check_key(key))
+    }
+
     fn params(&mut self) -> Self::Params {
-        (self.0.clone().into_inner(),)
+        (self.0.take().map_or_else(|| Arc::from(""), Key::into_inner),)
     }
 
     fn check(
@@ -185,7 +184,7 @@ impl Request<KvExports> for Get {
 }
 
 struct GetMany {
-    keys: Vec<Arc<str>>,
+    keys: Vec<Key>,
     count: usize,
 }
 
@@ -200,8 +199,12 @@ impl Request<KvExports> for GetMany {
         instance.exports().get_many
     }
 
+    fn fits(&self, about: &KvDescription) -> Result<()> {
+        about.store.check_keys(&self.keys)
+    }
+
     fn params(&mut self) -> Self::Params {
-        (std::mem::take(&mut self.keys),)
+        (std::mem::take(&mut self.keys).into_iter().map(Key::into_inner).collect(),)
     }
 
     fn check(
@@ -237,6 +240,10 @@ impl Request<KvExports> for Scan {
         instance.exports().scan
     }
 
+    fn fits(&self, about: &KvDescription) -> Result<()> {
+        about.store.check_scan(self)
+    }
+
     fn params(&mut self) -> Self::Params {
         (self.range.start.clone(), self.range.end.clone(), self.limit, self.want == Want::Keys)
     }
@@ -262,6 +269,10 @@ impl Request<KvExports> for Commit {
         instance.exports().commit
     }
 
+    fn fits(&self, about: &KvDescription) -> Result<()> {
+        about.store.check_commit(self)
+    }
+
     fn params(&mut self) -> Self::Params {
         convert::commit_to_guest(self)
     }
@@ -278,10 +289,7 @@ impl KvStore for KvPlugin {
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
-        Box::pin(async move {
-            self.fits(self.describe().check_key(key))?;
-            self.0.call(Get(key.clone())).await
-        })
+        Box::pin(self.0.call(Get(Some(key.clone()))))
     }
 
     fn get_many<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Entry>>>> {
@@ -289,24 +297,18 @@ impl KvStore for KvPlugin {
             if keys.is_empty() {
                 return Ok(Vec::new());
             }
-            self.fits(self.describe().check_keys(keys))?;
-            let keys: Vec<_> = keys.iter().map(|key| key.clone().into_inner()).collect();
-            self.0.call(GetMany { count: keys.len(), keys }).await
+            self.0.call(GetMany { count: keys.len(), keys: keys.to_vec() }).await
         })
     }
 
     fn scan<'a>(&'a self, scan: &'a Scan) -> BoxFuture<'a, Result<Page>> {
-        Box::pin(async move {
-            self.fits(self.describe().check_scan(scan))?;
-            self.0.call(scan.clone()).await
-        })
+        Box::pin(self.0.call(scan.clone()))
     }
 
     fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Vec<Outcome>>> {
-        Box::pin(async move {
-            self.fits(self.describe().check_commit(commit))?;
-            self.0.call(commit.clone()).await.map_err(|error| with_own_key(error, commit))
-        })
+        Box::pin(
+            async move { self.0.call(commit.clone()).await.map_err(|error| with_own_key(error, commit)) },
+        )
     }
 
     fn health(&self) -> BoxFuture<'_, Result<()>> {

@@ -9,9 +9,12 @@
 //! Both can be *paused* (new calls wait, the ones in flight end) and then opened again or *closed* (callers
 //! turn to the next generation).
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, TryLockError,
-    atomic::{AtomicU8, AtomicUsize, Ordering},
+use std::{
+    cell::Cell,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
 };
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -58,6 +61,9 @@ impl<X> InlinePool<X> {
 
     #[inline]
     fn lock_any(&self) -> Option<MutexGuard<'_, Option<Box<Instance<X>>>>> {
+        if let [only] = &*self.slots {
+            return Some(lock(only));
+        }
         let home = home_slot() % self.slots.len();
         let (before, from_home) = self.slots.split_at_checked(home)?;
         for slot in from_home.iter().chain(before) {
@@ -125,9 +131,15 @@ fn lock<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
 fn home_slot() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static HOME: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+        static HOME: Cell<usize> = const { Cell::new(usize::MAX) };
     }
-    HOME.with(|home| *home)
+    let home = HOME.get();
+    if home != usize::MAX {
+        return home;
+    }
+    let home = NEXT.fetch_add(1, Ordering::Relaxed);
+    HOME.set(home);
+    home
 }
 
 /// Instances for calls on fibers.

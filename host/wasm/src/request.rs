@@ -23,6 +23,9 @@ pub(crate) trait Request<X: Exports>: Send + 'static {
 
     /// The function.
     fn func(instance: &Instance<X>) -> TypedFunc<Self::Params, Answer<Self::Wit>>;
+    /// Refuses what is past the plugin's declaration or the contract: guests are spared it, and need not be trusted to
+    /// refuse it.
+    fn fits(&self, description: &X::Description) -> Result<()>;
     /// What goes in; asked for once, just before the call.
     fn params(&mut self) -> Self::Params;
     /// Checks and converts the answer; an error of kind `plugin` costs the instance.
@@ -46,6 +49,10 @@ impl<X: Exports> Request<X> for Health {
 
     fn func(instance: &Instance<X>) -> TypedFunc<(), Answer<()>> {
         instance.health_func()
+    }
+
+    fn fits(&self, _: &X::Description) -> Result<()> {
+        Ok(())
     }
 
     fn params(&mut self) {}

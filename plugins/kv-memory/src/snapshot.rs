@@ -8,7 +8,7 @@
 
 use larder_sdk::{Error, Result};
 
-use crate::table::{Stored, Table};
+use crate::table::{OrderedKey, Stored, Table};
 
 const MAGIC: &[u8; 16] = b"larder kv-memory";
 
@@ -23,7 +23,7 @@ pub(crate) fn save(table: &Table) -> Vec<u8> {
     bytes.extend(FORMAT.to_le_bytes());
     bytes.extend(table.version_last.to_le_bytes());
     bytes.extend((table.entries.len() as u64).to_le_bytes());
-    for (key, stored) in &table.entries {
+    for (OrderedKey(key), stored) in &table.entries {
         // Keys and values are bounded by the contract, far below 4 GiB.
         bytes.extend((key.len() as u32).to_le_bytes());
         bytes.extend((stored.value.len() as u32).to_le_bytes());

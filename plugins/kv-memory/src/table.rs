@@ -4,6 +4,8 @@
 //! milliseconds since the Unix epoch, given by the caller, so that tests turn them.
 
 use std::{
+    borrow::Borrow,
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
 };
@@ -17,7 +19,7 @@ const SWEEP_PER_COMMIT: usize = 8;
 /// Entries in the order of their keys, with versions and expiries.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    pub(crate) entries: BTreeMap<String, Stored>,
+    pub(crate) entries: BTreeMap<OrderedKey, Stored>,
     pub(crate) version_last: u64,
     expiries: BTreeSet<(u64, String)>,
 }
@@ -29,6 +31,90 @@ pub(crate) struct Stored {
     pub(crate) expires_at: Option<u64>,
 }
 
+/// A key in the order of its bytes, compared eight at a time. Keys share long beginnings (`https://…`), and what libc has
+/// for comparing bytes in WebAssembly goes one by one.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderedKey(pub(crate) String);
+
+/// What an [`OrderedKey`] is looked up by: a text that is borrowed.
+trait Ordered {
+    fn text(&self) -> &str;
+}
+
+impl Ordered for OrderedKey {
+    fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Ordered for &str {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+impl<'a> Borrow<dyn Ordered + 'a> for OrderedKey {
+    fn borrow(&self) -> &(dyn Ordered + 'a) {
+        self
+    }
+}
+
+impl Ord for dyn Ordered + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(self.text().as_bytes(), other.text().as_bytes())
+    }
+}
+
+impl PartialOrd for dyn Ordered + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for dyn Ordered + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for dyn Ordered + '_ {}
+
+impl Ord for OrderedKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(self.0.as_bytes(), other.0.as_bytes())
+    }
+}
+
+impl PartialOrd for OrderedKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for OrderedKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for OrderedKey {}
+
+fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    for (a_word, b_word) in a_words.iter().zip(b_words) {
+        match u64::from_be_bytes(*a_word).cmp(&u64::from_be_bytes(*b_word)) {
+            Ordering::Equal => {}
+            decided => return decided,
+        }
+    }
+    match a_words.len().cmp(&b_words.len()) {
+        Ordering::Equal => a_rest.cmp(b_rest),
+        // One has a whole word where the other has its last bytes, or nothing.
+        Ordering::Less => a_rest.cmp(b_words.get(a_words.len()).map_or(&[][..], |word| word)),
+        Ordering::Greater => a_words.get(b_words.len()).map_or(&[][..], |word| word).cmp(b_rest),
+    }
+}
+
 /// A write whose result is known and can't fail any more.
 enum Step {
     Put { key: String, value: Vec<u8>, expires_at: Option<u64>, added: Option<i64> },
@@ -38,7 +124,7 @@ enum Step {
 impl Table {
     /// Reads an entry. The clock is asked only where the entry can expire, since that is a call into the host.
     pub(crate) fn get(&self, key: &str, now: impl FnOnce() -> u64) -> Option<Entry> {
-        let stored = self.entries.get(key)?;
+        let stored = self.entries.get(&key as &dyn Ordered)?;
         let now = if stored.expires_at.is_some() { now() } else { 0 };
         if stored.is_live(now) { Some(stored.entry(now, false)) } else { None }
     }
@@ -49,9 +135,11 @@ impl Table {
         if scan.is_empty() {
             return page.ending();
         }
-        let end = scan.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let range = self.entries.range::<str, _>((Bound::Included(&*scan.start), end));
-        for (key, stored) in range.filter(|(_, stored)| stored.is_live(now)) {
+        let (start, end) = (&*scan.start, scan.end.as_deref());
+        let start: &dyn Ordered = &start;
+        let end = end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(end as &dyn Ordered));
+        let range = self.entries.range::<dyn Ordered, _>((Bound::Included(start), end));
+        for (OrderedKey(key), stored) in range.filter(|(_, stored)| stored.is_live(now)) {
             let value_bytes = if scan.keys_only { 0 } else { stored.value.len() };
             if !page.has_room(key, value_bytes) {
                 return page.ending_before(key);
@@ -83,11 +171,11 @@ impl Table {
         if let Some(at) = stored.expires_at {
             self.expiries.insert((at, key.clone()));
         }
-        self.entries.insert(key, stored);
+        self.entries.insert(OrderedKey(key), stored);
     }
 
     fn live(&self, key: &str, now: u64) -> Option<&Stored> {
-        self.entries.get(key).filter(|stored| stored.is_live(now))
+        self.entries.get(&key as &dyn Ordered).filter(|stored| stored.is_live(now))
     }
 
     fn plan(&self, Write { key, change }: Write, now: u64) -> Result<Step> {
@@ -122,7 +210,8 @@ impl Table {
     }
 
     fn remove(&mut self, key: &str) {
-        if let Some((key, Stored { expires_at: Some(at), .. })) = self.entries.remove_entry(key) {
+        let removed = self.entries.remove_entry(&key as &dyn Ordered);
+        if let Some((OrderedKey(key), Stored { expires_at: Some(at), .. })) = removed {
             self.expiries.remove(&(at, key));
         }
     }
@@ -160,6 +249,22 @@ mod tests {
 
     fn put(key: &str, value: &str, ttl_ms: Option<u64>) -> Write {
         Write { key: key.into(), change: Change::Put(Put { value: value.into(), ttl_ms }) }
+    }
+
+    #[test]
+    fn keys_compared_by_words_are_in_the_order_of_their_bytes() {
+        let parts =
+            ["", "a", "b", "aaaaaaa", "aaaaaaaa", "aaaaaaab", "aaaaaaaaa", "\u{7f}", "ä", "\u{10ffff}"];
+        let texts: Vec<String> = parts.iter().flat_map(|a| parts.map(|b| format!("{a}{b}"))).collect();
+        for a in &texts {
+            for b in &texts {
+                assert_eq!(
+                    compare(a.as_bytes(), b.as_bytes()),
+                    a.as_bytes().cmp(b.as_bytes()),
+                    "{a:?} {b:?}"
+                );
+            }
+        }
     }
 
     #[test]

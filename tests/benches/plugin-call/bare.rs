@@ -44,8 +44,12 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
-    /// Loads a component and stores one value.
-    pub(crate) fn load(path: &Path, key: &Key, value: &[u8]) -> wasmtime::Result<Self> {
+    /// Loads a component and stores a value under each of these keys.
+    pub(crate) fn load<'k>(
+        path: &Path,
+        keys: impl Iterator<Item = &'k Key>,
+        value: &[u8],
+    ) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config.concurrency_support(false);
         let engine = Engine::new(&config)?;
@@ -58,9 +62,12 @@ impl Bare {
         let plugin = KvBackend::instantiate(&mut store, &component, &linker)?;
         let refused = |e| wasmtime::format_err!("the component refused: {e:?}");
         plugin.larder_store_lifecycle().call_configure(&mut store, &Vec::new())?.map_err(refused)?;
-        let put = Change::Put(Put { value: value.to_vec(), ttl_ms: None });
-        let write = Write { key: key.to_string(), change: put };
-        plugin.larder_store_kv().call_commit(&mut store, &[], &[write])?.map_err(refused)?;
+        let put = |key: &Key| {
+            let change = Change::Put(Put { value: value.to_vec(), ttl_ms: None });
+            Write { key: key.to_string(), change }
+        };
+        let writes: Vec<Write> = keys.map(put).collect();
+        plugin.larder_store_kv().call_commit(&mut store, &[], &writes)?.map_err(refused)?;
         Ok(Self { store, plugin })
     }
 

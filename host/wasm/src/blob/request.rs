@@ -38,6 +38,11 @@ macro_rules! request {
                 instance.exports().$func
             }
 
+            // What the operator passes on was checked against the same description.
+            fn fits(&self, _: &BlobDescription) -> Result<()> {
+                Ok(())
+            }
+
             fn params(&mut self) -> Self::Params {
                 let $self = self;
                 $make
