@@ -22,8 +22,9 @@ use crate::{
     plugin::Plugin,
 };
 
-/// How much is asked for in one call, in bytes: the part size that pays for a call, and a bound of memory.
-const READ_BYTES: u32 = 1 << 20;
+/// How much is asked for in one call, in bytes: enough that the call, and the look at the version behind it, cost little
+/// besides, and a bound of memory.
+const READ_BYTES: u32 = 4 << 20;
 
 /// How much a plugin without ranges may return at once.
 const WHOLE_BYTES_MAX: u32 = 8 << 20;

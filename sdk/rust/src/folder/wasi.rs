@@ -158,9 +158,14 @@ impl File {
             if bytes.is_empty() {
                 // The usual case, one read: no copy.
                 bytes = read;
-            } else {
-                bytes.extend_from_slice(&read);
+                continue;
             }
+            if bytes.len() == bytes.capacity() {
+                // Room for all of it at once: a buffer that doubles would copy everything once more.
+                let rest = usize::try_from(self.size()?.saturating_sub(at)).unwrap_or(usize::MAX);
+                bytes.reserve_exact(rest.min(length - bytes.len()).max(read.len()));
+            }
+            bytes.extend_from_slice(&read);
         }
     }
 
