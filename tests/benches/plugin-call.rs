@@ -15,7 +15,7 @@ use std::{
 use futures::executor::block_on;
 use larder_core::{Commit, Key, KvStore};
 use larder_tests::bench::{Bench, Stopwatch, Target, Unit};
-use larder_wasm::{Engine, EngineOptions, KvPlugin, PluginOptions, Source};
+use larder_wasm::{Engine, EngineOptions, KvPlugin, PluginLimits, PluginOptions, Source};
 
 /// Size of the value that is read.
 const VALUE_BYTES: usize = 100;
@@ -102,7 +102,13 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
         ours,
     );
 
-    let pool = load("kv-static")?;
+    let pool = {
+        let mut limits = PluginLimits::default();
+        limits.instances_max = 2;
+        let source = Source::file(larder_tests::plugin("kv-static"));
+        let options = PluginOptions::new("kv-static").with_limits(limits);
+        runtime.block_on(KvPlugin::load(&engine, &source, options))?
+    };
     let shared = Key::new("500")?;
     let per_second = |threads| per_second_on(threads, &pool, &shared, calls);
     bench.ratio(
