@@ -109,8 +109,7 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
         let options = PluginOptions::new("kv-static").with_limits(limits);
         runtime.block_on(KvPlugin::load(&engine, &source, options))?
     };
-    let shared = Key::new("500")?;
-    let per_second = |threads| per_second_on(threads, &pool, &shared, calls);
+    let per_second = |threads| per_second_on(threads, &pool, calls);
     bench.ratio(
         "calls per second of 2 threads on a pool of 2, against 1",
         Unit::PerSecond,
@@ -135,15 +134,17 @@ fn get_each(store: &KvPlugin, key: &Key, calls: u64) -> f64 {
 }
 
 /// Gets per second of several threads together, that begin at once.
-fn per_second_on(threads: usize, store: &KvPlugin, key: &Key, calls: u64) -> f64 {
+fn per_second_on(threads: usize, store: &KvPlugin, calls: u64) -> f64 {
     let start = Arc::new(Barrier::new(threads + 1));
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
-            .map(|_| {
+            .map(|number| {
                 let start = Arc::clone(&start);
                 scope.spawn(move || {
+                    // A key of its own, as callers have: a shared one is a counter that threads fight over.
+                    let key = Key::new((500 + number).to_string());
                     start.wait();
-                    get_each(store, key, calls);
+                    assert!(key.is_ok_and(|key| get_each(store, &key, calls) > 0.0));
                 })
             })
             .collect();

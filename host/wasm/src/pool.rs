@@ -28,7 +28,9 @@ pub(crate) struct InlinePool<X> {
     moved: Notify,
 }
 
-type Slot<X> = Mutex<Option<Box<Instance<X>>>>;
+/// A place for an instance, on cache lines of its own: two threads that lock neighbours must not slow each other.
+#[repr(align(128))]
+struct Slot<X>(Mutex<Option<Box<Instance<X>>>>);
 
 const OPEN: u8 = 0;
 const PAUSED: u8 = 1;
@@ -44,9 +46,9 @@ pub(crate) enum Gate {
 
 impl<X> InlinePool<X> {
     pub(crate) fn new(size: usize, first: Instance<X>) -> Self {
-        let slots: Box<[Slot<X>]> = (0..size.max(1)).map(|_| Mutex::new(None)).collect();
+        let slots: Box<[Slot<X>]> = (0..size.max(1)).map(|_| Slot(Mutex::new(None))).collect();
         if let Some(slot) = slots.first() {
-            *lock(slot) = Some(Box::new(first));
+            *lock(&slot.0) = Some(Box::new(first));
         }
         Self { slots, gate: AtomicU8::new(OPEN), moved: Notify::new() }
     }
@@ -62,19 +64,19 @@ impl<X> InlinePool<X> {
     #[inline]
     fn lock_any(&self) -> Option<MutexGuard<'_, Option<Box<Instance<X>>>>> {
         if let [only] = &*self.slots {
-            return Some(lock(only));
+            return Some(lock(&only.0));
         }
         let home = home_slot() % self.slots.len();
         let (before, from_home) = self.slots.split_at_checked(home)?;
         for slot in from_home.iter().chain(before) {
-            match slot.try_lock() {
+            match slot.0.try_lock() {
                 Ok(guard) => return Some(guard),
                 Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
                 Err(TryLockError::WouldBlock) => {}
             }
         }
         // All are computing, each within its budget: wait for the one that is nearest.
-        from_home.first().map(lock)
+        from_home.first().map(|slot| lock(&slot.0))
     }
 
     pub(crate) fn gate(&self) -> Gate {
@@ -100,13 +102,13 @@ impl<X> InlinePool<X> {
     /// long as the longest of them.
     pub(crate) fn pause_blocking(&self) -> Vec<Box<Instance<X>>> {
         self.gate.store(PAUSED, Ordering::Release);
-        self.slots.iter().filter_map(|slot| lock(slot).take()).collect()
+        self.slots.iter().filter_map(|slot| lock(&slot.0).take()).collect()
     }
 
     /// Lets calls in again, into this instance if there is one.
     pub(crate) fn open(&self, instance: Option<Instance<X>>) {
         if let Some(slot) = self.slots.first() {
-            *lock(slot) = instance.map(Box::new);
+            *lock(&slot.0) = instance.map(Box::new);
         }
         self.gate.store(OPEN, Ordering::Release);
         self.moved.notify_waiters();
