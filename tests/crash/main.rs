@@ -9,13 +9,13 @@
 #![expect(clippy::unwrap_used, reason = "a suite fails where its own doings do")]
 #![expect(clippy::print_stdout, reason = "the seed is needed to replay a run")]
 
+mod blobs;
 mod worker;
 
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::Duration,
@@ -52,7 +52,8 @@ fn crash(backend: &str) {
     let (mut since_check, mut acknowledged) = (Acks::default(), 0_u64);
     for kill in 1..=kills {
         let moment = Moment::draw(&mut random);
-        let acks = run_and_kill(backend, folder.path(), seed, &moment);
+        let command = worker::command(None, backend, folder.path(), seed);
+        let acks = run_and_kill(command, backend, seed, &moment);
         acknowledged += acks.total;
         since_check.merge(acks);
         // Without a check in between, the next worker finds what the kill left, and may be killed
@@ -113,7 +114,8 @@ fn a_full_disk_fails_writes_of_file_and_loses_nothing() {
     };
     check_all(&acks).unwrap();
     // With space again it goes on where it stopped.
-    check_all(&run_and_kill("file", folder.path(), seed, &Moment::Acks(50, Duration::ZERO))).unwrap();
+    let command = worker::command(None, "file", folder.path(), seed);
+    check_all(&run_and_kill(command, "file", seed, &Moment::Acks(50, Duration::ZERO))).unwrap();
 }
 
 /// When a worker is killed.
@@ -160,9 +162,8 @@ impl Acks {
     }
 }
 
-fn run_and_kill(backend: &str, folder: &Path, seed: u64, moment: &Moment) -> Acks {
-    let mut worker =
-        Worker(worker::command(None, backend, folder, seed).stdout(Stdio::piped()).spawn().unwrap());
+fn run_and_kill(mut command: Command, backend: &str, seed: u64, moment: &Moment) -> Acks {
+    let mut worker = Worker(command.stdout(Stdio::piped()).spawn().unwrap());
     let out = BufReader::new(worker.0.stdout.take().unwrap());
     let (sender, lines) = channel();
     let reader = thread::spawn(move || {

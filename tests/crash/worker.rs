@@ -19,13 +19,24 @@ use tokio::task::JoinSet;
 use super::{SEED, number};
 
 /// Names the backend to the worker.
-const BACKEND: &str = "LARDER_CRASH_BACKEND";
+pub(super) const BACKEND: &str = "LARDER_CRASH_BACKEND";
 
 /// Names the store's folder to the worker.
-const FOLDER: &str = "LARDER_CRASH_FOLDER";
+pub(super) const FOLDER: &str = "LARDER_CRASH_FOLDER";
 
 /// A worker that is yet to be started, as the arguments of `program`, which runs them as a command.
 pub(super) fn command(program: Option<(&str, &[&str])>, backend: &str, folder: &Path, seed: u64) -> Command {
+    command_of("worker::worker", program, backend, folder, seed)
+}
+
+/// The same for another test that is a worker.
+pub(super) fn command_of(
+    test: &str,
+    program: Option<(&str, &[&str])>,
+    backend: &str,
+    folder: &Path,
+    seed: u64,
+) -> Command {
     let binary = std::env::current_exe().unwrap();
     let mut command = match program {
         Some((program, arguments)) => {
@@ -36,7 +47,7 @@ pub(super) fn command(program: Option<(&str, &[&str])>, backend: &str, folder: &
         None => Command::new(binary),
     };
     command
-        .args(["worker::worker", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
         .envs([(BACKEND, backend), (SEED, &seed.to_string())])
         .env(FOLDER, folder);
     command
@@ -84,7 +95,7 @@ async fn write(store: Arc<dyn KvStore>, load: Load, lane: u64) -> Result<()> {
 }
 
 /// One line, in one write, so that a kill can't tear it.
-fn say(line: &str) -> Result<()> {
+pub(super) fn say(line: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("{line}\n").as_bytes())
         .and_then(|()| out.flush())

@@ -30,7 +30,7 @@ fn failed<'a>(operation: &'a str, path: &'a str) -> impl Fn(ErrorCode) -> FileEr
             ErrorCode::NoEntry => FileErrorKind::Missing,
             ErrorCode::Exist => FileErrorKind::Exists,
             ErrorCode::Access | ErrorCode::NotPermitted | ErrorCode::ReadOnly => FileErrorKind::Denied,
-            ErrorCode::InsufficientSpace | ErrorCode::Quota => FileErrorKind::Full,
+            ErrorCode::InsufficientSpace | ErrorCode::Quota | ErrorCode::FileTooLarge => FileErrorKind::Full,
             ErrorCode::NotEmpty => FileErrorKind::NotEmpty,
             _ => FileErrorKind::Other,
         };
