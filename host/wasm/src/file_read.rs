@@ -18,15 +18,11 @@ use std::{
 use wasmtime::{
     Result, StoreContextMut, bail,
     component::{
-        ComponentType, Linker, Lower, Resource,
         __internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LowerContext},
+        ComponentType, Linker, Lower, Resource,
     },
 };
-use wasmtime_wasi::{
-    WasiView as _,
-    filesystem::Descriptor,
-    p2::bindings::filesystem::types::ErrorCode,
-};
+use wasmtime_wasi::{WasiView as _, filesystem::Descriptor, p2::bindings::filesystem::types::ErrorCode};
 
 use crate::state::State;
 
@@ -66,7 +62,11 @@ enum Answer {
     /// Bytes that were read already.
     Bytes(Vec<u8>),
     /// So many bytes, or less where the file has become shorter meanwhile.
-    FromFile { file: Arc<File>, offset: u64, length: usize },
+    FromFile {
+        file: Arc<File>,
+        offset: u64,
+        length: usize,
+    },
 }
 
 impl Answer {

@@ -159,7 +159,10 @@ impl<X: Exports> Generation<X> {
     fn seat(&self) -> Result<Box<Seat<X>>> {
         // An inline instance never waits, so this is ready at once.
         let made = self.instance(None).now_or_never().unwrap_or_else(|| {
-            Err(Error::new(ErrorKind::Plugin, "the plugin asked to wait, which one that is called inline may not"))
+            Err(Error::new(
+                ErrorKind::Plugin,
+                "the plugin asked to wait, which one that is called inline may not",
+            ))
         });
         made.map(|instance| self.seated(instance))
     }

@@ -226,10 +226,7 @@ impl<K: AsRef<[Key]> + Send> Request<KvExports> for GetMany<K> {
     ) -> Result<Self::Output> {
         let keys = self.0.as_ref().len();
         if wit.len() != keys {
-            return Err(convert::broken(format!(
-                "the plugin returned {} answers to {keys} keys",
-                wit.len()
-            )));
+            return Err(convert::broken(format!("the plugin returned {} answers to {keys} keys", wit.len())));
         }
         let limit = about.store.value_bytes_max;
         let one = |found: Option<WitEntry>| match found {

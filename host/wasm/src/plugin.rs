@@ -179,7 +179,8 @@ impl<X: Exports> Plugin<X> {
         if from == to {
             return Ok(Swapped { from, to, generation: old.number, drained: true });
         }
-        let prepared = Prepared::build(&self.host.engine, source, loaded, &self.host.options, self.world).await?;
+        let prepared =
+            Prepared::build(&self.host.engine, source, loaded, &self.host.options, self.world).await?;
         let drain = self.host.options.limits.drain;
         if X::is_one(&old.description) {
             let ended = tokio::time::timeout(drain, old.end_streams()).await;

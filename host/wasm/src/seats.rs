@@ -72,9 +72,10 @@ impl<X: Exports> Seat<X> {
     pub(crate) fn run<J: Job<X>>(&mut self, job: J) -> (Result<J::Output>, bool) {
         // No call of an inline plugin waits, so the limit is never asked for, and the job is done at the first poll.
         let mut caller = Caller::new(&mut self.instance, &self.about, Duration::MAX);
-        let output = job.run(&mut caller).now_or_never().unwrap_or_else(|| {
-            Err(Error::new(ErrorKind::Plugin, "a call of an inline plugin waited"))
-        });
+        let output = job
+            .run(&mut caller)
+            .now_or_never()
+            .unwrap_or_else(|| Err(Error::new(ErrorKind::Plugin, "a call of an inline plugin waited")));
         (output, caller.keeps_instance())
     }
 }

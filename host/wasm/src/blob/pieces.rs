@@ -81,7 +81,9 @@ impl Job<BlobExports> for Pieces {
     async fn run(mut self, caller: &mut Caller<'_, BlobExports>) -> Result<Run> {
         if self.version.is_none() {
             if self.left.is_none_or(|left| left <= PIECE_BYTES.into()) {
-                let Some(first) = self.read(caller, 0, self.wanted(0)).await? else { return Ok(Run::Missing) };
+                let Some(first) = self.read(caller, 0, self.wanted(0)).await? else {
+                    return Ok(Run::Missing);
+                };
                 let is_all = first.len() < PIECE_BYTES as usize || self.left == Some(PIECE_BYTES.into());
                 if is_all {
                     return Ok(Run::Bytes { bytes: vec![first], version: None });
