@@ -162,6 +162,46 @@ async fn swaps_under_load_lose_no_call_and_no_write() {
     }
 }
 
+/// Instances of `many` have a memory each here, so what was put before a swap is seen by the old generation alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn once_a_swap_is_done_no_call_reaches_an_old_instance() {
+    let engine = engine();
+    for mode in MODES {
+        let settings = [("instances", "many")];
+        let store = load_hostile(&engine, mode, &settings).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let (store, stopped) = (store.clone(), stopped.clone());
+            tasks.spawn(async move {
+                let mut calls = 0_u64;
+                while !*stopped.borrow() {
+                    assert!(value(&store, "key-0").await.is_some(), "no call is lost");
+                    calls += 1;
+                    tokio::task::yield_now().await;
+                }
+                calls
+            });
+        }
+        for build in 1..=5 {
+            let mark = format!("before-{build}");
+            let written = Commit::new().put(key(&mark), "old");
+            for _ in 0..64 {
+                store.commit(&written).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            store.swap(&rebuilt("kv-hostile", build)).await.expect("the swap succeeds under load");
+            for _ in 0..64 {
+                assert_eq!(value(&store, &mark).await, None, "{mode:?}: an old instance answered");
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(store.generation(), 6);
+        stop.send(true).unwrap();
+        assert!(tasks.join_all().await.iter().all(|calls| *calls > 0));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_is_swapped_to_another_build_over_the_same_folder() {
     let engine = engine();

@@ -1,11 +1,14 @@
-//! One generation of a plugin: a compiled component, its instances, and how a request runs in one of them.
+//! One generation of a plugin: a compiled component, its instances, and how a job runs in one of them.
 
 use std::{sync::Arc, task::Poll, time::Duration};
 
 use futures::FutureExt as _;
 
 use larder_core::{Effect, Error, ErrorKind, Result};
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::{
+    sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
+    task::JoinHandle,
+};
 use tokio_util::task::TaskTracker;
 use wasmtime::component::InstancePre;
 
@@ -13,10 +16,11 @@ use crate::{
     engine::{Engine, TICK},
     hand_over::{HandOver, on_a_thread},
     instance::{Access, Exports, Instance},
+    job::{Caller, Job},
     options::PluginOptions,
-    pool::{FiberPool, InlinePool},
+    pool::FiberPool,
     prepared::{Prepared, Style},
-    request::Request,
+    seats::{Aside, Seat, Seats},
     state::State,
 };
 
@@ -38,21 +42,48 @@ pub(crate) struct Generation<X: Exports> {
     streams: Arc<RwLock<()>>,
 }
 
-enum Pool<X> {
-    Inline(InlinePool<X>),
+/// What all generations of a plugin have in common.
+pub(crate) struct Host<X: Exports> {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) options: Arc<PluginOptions>,
+    /// What stands behind a layer.
+    pub(crate) next: Option<X::Next>,
+    /// The slots of a plugin that is called inline.
+    pub(crate) seats: Option<Arc<Seats<X>>>,
+}
+
+enum Pool<X: Exports> {
+    Inline(Inline<X>),
     Fiber(FiberPool<X>),
 }
 
+/// What a generation has of the plugin's slots.
+struct Inline<X: Exports> {
+    seats: Arc<Seats<X>>,
+    /// How many of them it uses.
+    width: usize,
+    aside: Aside<X>,
+}
+
+impl<X: Exports> Inline<X> {
+    /// Keeps new calls waiting and takes out an instance, once all calls have ended.
+    fn pause_blocking(&self, number: u64) -> Option<Box<Seat<X>>> {
+        self.seats.hold();
+        let seated = self.seats.take_all_blocking(number);
+        seated.into_iter().next().or_else(|| self.aside.take())
+    }
+}
+
 impl<X: Exports> Generation<X> {
-    /// Starts a first instance: configured, with what the earlier generation saved, healthy, described.
+    /// Starts a first instance: configured, with what the earlier generation saved, healthy, described. Calls come to it
+    /// once it serves.
     pub(crate) async fn start(
-        engine: &Arc<Engine>,
-        options: &Arc<PluginOptions>,
-        next: Option<X::Next>,
+        host: &Host<X>,
         prepared: Prepared,
         number: u64,
         snapshot: Option<bytes::Bytes>,
     ) -> Result<Self> {
+        let Host { engine, options, next, seats } = host;
         let Prepared { pre, style, digest, source, has_handoff } = prepared;
         let (deadline, threaded) = (options.limits.deadline, options.holds_its_thread());
         let starting = {
@@ -78,9 +109,13 @@ impl<X: Exports> Generation<X> {
             })
             .map_err(|e| e.with("component", &source))?;
         let size = if X::is_one(&description) { 1 } else { options.limits.instances_max };
-        let pool = match style {
-            Style::Inline => Pool::Inline(InlinePool::new(size, first)),
-            Style::Fiber => Pool::Fiber(FiberPool::new(size, first)),
+        let pool = match (style, seats) {
+            (Style::Inline, Some(seats)) => {
+                let first = Seat { number, about: description.clone(), instance: first };
+                let aside = Aside::new(Box::new(first));
+                Pool::Inline(Inline { seats: Arc::clone(seats), width: size, aside })
+            }
+            _ => Pool::Fiber(FiberPool::new(size, first)),
         };
         Ok(Self {
             number,
@@ -92,7 +127,7 @@ impl<X: Exports> Generation<X> {
             pre,
             style,
             options: Arc::clone(options),
-            next,
+            next: next.clone(),
             pool,
             tasks: TaskTracker::new(),
             streams: Arc::default(),
@@ -120,47 +155,35 @@ impl<X: Exports> Generation<X> {
         Ok(instance)
     }
 
-    /// Runs a request on this thread, if this generation is called inline and is open.
-    #[inline]
-    pub(crate) fn call_inline<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
-        let Pool::Inline(pool) = &self.pool else { return None };
-        if let Err(refused) = request.fits(&self.description) {
-            return Some(Err(refused));
-        }
-        let mut slot = pool.enter()?;
-        // Taken out for the call: were the host to panic in it, the slot is empty and the instance gone.
-        let mut instance = match slot.take() {
-            Some(instance) => instance,
-            // An inline instance never waits, so this is ready at once.
-            None => match self.instance(None).now_or_never()? {
-                Ok(instance) => Box::new(instance),
-                Err(error) => return Some(Err(error)),
-            },
-        };
-        let func = R::func(&instance);
-        let answer = instance.call_now(func, request.params(), R::ACCESS);
-        let (output, keep) = self.finish(request, answer, &instance);
-        if keep {
-            *slot = Some(instance);
-        }
-        Some(output)
+    /// A first or further instance with what a call needs to know of its generation. Of an inline plugin alone.
+    fn seat(&self) -> Result<Box<Seat<X>>> {
+        // An inline instance never waits, so this is ready at once.
+        let made = self.instance(None).now_or_never().unwrap_or_else(|| {
+            Err(Error::new(
+                ErrorKind::Plugin,
+                "the plugin asked to wait, which one that is called inline may not",
+            ))
+        });
+        made.map(|instance| self.seated(instance))
     }
 
-    /// Runs a request whatever the style; none where this generation is closed and another one serves.
-    pub(crate) async fn call<R: Request<X>>(self: Arc<Self>, request: R) -> Turn<R, R::Output> {
+    fn seated(&self, instance: Instance<X>) -> Box<Seat<X>> {
+        Box::new(Seat { number: self.number, about: self.description.clone(), instance })
+    }
+
+    /// Lets calls come here. A fiber generation is served by being the current one.
+    pub(crate) fn serve(&self) {
+        if let Pool::Inline(inline) = &self.pool {
+            inline.seats.serve(self.number, inline.width);
+        }
+    }
+
+    /// Runs a job whatever the style; none where this generation is closed and another one serves.
+    pub(crate) async fn call<J: Job<X>>(self: Arc<Self>, job: J) -> Turn<J, J::Output> {
         match &self.pool {
-            Pool::Inline(pool) => {
-                let mut request = request;
-                if let Some(done) = self.call_inline(&mut request) {
-                    return Turn::Done(done);
-                }
-                match tokio::time::timeout(self.options.limits.drain, pool.unpaused()).await {
-                    Ok(()) => Turn::Again(request),
-                    Err(_) => Turn::Done(Err(busy("the plugin is being swapped"))),
-                }
-            }
+            Pool::Inline(inline) => self.call_inline(inline, job).await,
             Pool::Fiber(pool) => {
-                if let Err(refused) = request.fits(&self.description) {
+                if let Err(refused) = job.fits(&self.description) {
                     return Turn::Done(Err(refused));
                 }
                 let permit = match pool.try_permit() {
@@ -169,13 +192,13 @@ impl<X: Exports> Generation<X> {
                 };
                 match permit {
                     Err(_) => Turn::Done(Err(busy("all instances of the plugin are busy"))),
-                    Ok(None) => Turn::Again(request),
+                    Ok(None) => Turn::Again(job),
                     Ok(Some(permit)) => {
                         let (options, tasks) = (Arc::clone(&self.options), self.tasks.clone());
-                        let work = Self::work(self, request, permit);
+                        let work = Self::work(self, job, permit);
                         let done = if options.holds_its_thread() {
-                            let limit = options.limits.deadline + 8 * TICK;
-                            on_a_thread(limit, work).await.map_err(|e| in_doubt::<X, R>(e))
+                            let limit = (options.limits.deadline + 8 * TICK) * J::CALLS_MAX;
+                            on_a_thread(limit, work).await.map_err(|e| in_doubt(e, J::ACCESS))
                         } else {
                             HandOver { work: Some(Box::pin(work)), tasks }.await
                         };
@@ -186,12 +209,49 @@ impl<X: Exports> Generation<X> {
         }
     }
 
-    /// A call on a fiber, that owns all it needs, so that it can end in the background.
-    async fn work<R: Request<X>>(
+    async fn call_inline<J: Job<X>>(&self, inline: &Inline<X>, job: J) -> Turn<J, J::Output> {
+        let mut job = Some(job);
+        let mut run = |seat: &mut Seat<X>| match job.take() {
+            Some(job) => seat.run(job),
+            None => (Err(Error::invalid("a job ran twice")), true),
+        };
+        let fill = || inline.aside.take().map_or_else(|| self.seat(), Ok);
+        let mut done = inline.seats.enter(self.number, inline.width, fill, &mut run);
+        if done.is_none() && !inline.seats.serves(self.number) && !inline.seats.is_held() {
+            // Another generation serves, and this one still answers the streams that it began.
+            done = inline.aside.enter(|| self.seat(), &mut run);
+        }
+        match (done, job) {
+            (Some(done), _) => Turn::Done(done),
+            (None, Some(job)) => {
+                match tokio::time::timeout(self.options.limits.drain, inline.seats.served()).await {
+                    Ok(()) => Turn::Again(job),
+                    Err(_) => Turn::Done(Err(busy("the plugin is being swapped"))),
+                }
+            }
+            (None, None) => Turn::Done(Err(Error::invalid("a job was lost"))),
+        }
+    }
+
+    /// Begins a job on a thread of its own, if the plugin is called there and an instance is free now. It ends by itself,
+    /// also where nobody waits for it.
+    pub(crate) fn begin<J: Job<X>>(self: &Arc<Self>, job: J) -> Option<JoinHandle<Result<J::Output>>> {
+        let Pool::Fiber(pool) = &self.pool else { return None };
+        if !self.options.holds_its_thread() || job.fits(&self.description).is_err() {
+            return None;
+        }
+        let permit = pool.try_permit()?;
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        let work = Self::work(Arc::clone(self), job, permit);
+        Some(runtime.clone().spawn_blocking(move || runtime.block_on(work)))
+    }
+
+    /// A job on a fiber, that owns all it needs, so that it can end in the background.
+    async fn work<J: Job<X>>(
         self: Arc<Self>,
-        mut request: R,
+        job: J,
         _permit: tokio::sync::OwnedSemaphorePermit,
-    ) -> Result<R::Output> {
+    ) -> Result<J::Output> {
         let Pool::Fiber(pool) = &self.pool else {
             return Err(Error::new(ErrorKind::Plugin, "an inline plugin was called on a fiber"));
         };
@@ -200,50 +260,12 @@ impl<X: Exports> Generation<X> {
             Some(instance) => instance,
             None => Box::new(within(deadline, self.instance(None)).await?),
         };
-        let func = R::func(&instance);
-        let call = instance.call(func, request.params(), R::ACCESS);
-        // A little longer than the guest's own ticks, so that a guest that computes is told apart from one that waits.
-        let answer = match tokio::time::timeout(deadline + 4 * TICK, call).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let effect = if R::ACCESS == Access::Writes { Effect::Unknown } else { Effect::None };
-                // The instance is dropped with its fiber in the middle of a call.
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!("the plugin did not answer within {deadline:?}"),
-                )
-                .effect(effect));
-            }
-        };
-        let (output, keep) = self.finish(&mut request, answer, &instance);
-        if keep && !pool.is_closed() {
+        let mut caller = Caller::new(&mut instance, &self.description, deadline);
+        let output = job.run(&mut caller).await;
+        if caller.keeps_instance() && !pool.is_closed() {
             pool.give_back(instance);
         }
         output
-    }
-
-    /// Checks an answer, and whether its instance can be called again.
-    #[inline]
-    fn finish<R: Request<X>>(
-        &self,
-        request: &mut R,
-        answer: Result<R::Wit>,
-        instance: &Instance<X>,
-    ) -> (Result<R::Output>, bool) {
-        if instance.is_trapped() {
-            tracing::warn!(
-                plugin = self.options.name,
-                operation = R::OPERATION,
-                "an instance trapped and was dropped"
-            );
-        }
-        let mut keep = !instance.is_trapped();
-        let output = answer.and_then(|wit| {
-            let checked = request.check(wit, instance, &self.description);
-            keep &= !checked.as_ref().is_err_and(|e| e.kind() == ErrorKind::Plugin);
-            checked
-        });
-        (output, keep)
     }
 
     /// Waits for the calls in flight and keeps new ones waiting.
@@ -251,17 +273,17 @@ impl<X: Exports> Generation<X> {
     /// # Errors
     /// `timeout` where they did not end in time; then the generation goes on serving.
     pub(crate) async fn pause(self: &Arc<Self>) -> Result<Paused<X>> {
-        let (instances, permit) = match &self.pool {
+        let (instance, permit) = match &self.pool {
             Pool::Inline(_) => {
                 let this = Arc::clone(self);
                 let paused = tokio::task::spawn_blocking(move || match &this.pool {
-                    Pool::Inline(pool) => pool.pause_blocking(),
-                    Pool::Fiber(_) => Vec::new(),
+                    Pool::Inline(inline) => inline.pause_blocking(this.number),
+                    Pool::Fiber(_) => None,
                 });
-                (paused.await.unwrap_or_default(), None)
+                (paused.await.unwrap_or_default().map(|seat| seat.instance), None)
             }
             Pool::Fiber(pool) => match tokio::time::timeout(self.options.limits.drain, pool.pause()).await {
-                Ok(permit) => (pool.take_all(), permit),
+                Ok(permit) => (pool.take_all().into_iter().next().map(|instance| *instance), permit),
                 Err(_) => {
                     return Err(Error::new(
                         ErrorKind::Timeout,
@@ -271,7 +293,6 @@ impl<X: Exports> Generation<X> {
                 }
             },
         };
-        let instance = instances.into_iter().next().map(|boxed| *boxed);
         Ok(Paused { generation: Some(Arc::clone(self)), instance, _permit: permit })
     }
 
@@ -281,8 +302,9 @@ impl<X: Exports> Generation<X> {
         match &self.pool {
             Pool::Inline(_) => {
                 let closed = tokio::task::spawn_blocking(move || {
-                    if let Pool::Inline(pool) = &this.pool {
-                        pool.close_blocking();
+                    if let Pool::Inline(inline) = &this.pool {
+                        inline.aside.close_blocking();
+                        drop(inline.seats.take_all_blocking(this.number));
                     }
                 });
                 closed.await.is_ok()
@@ -326,11 +348,11 @@ impl<X: Exports> Paused<X> {
         Ok(())
     }
 
-    /// Sends the waiting calls to the next generation.
+    /// Sends the waiting calls to the next generation: at once, or when that serves.
     pub(crate) fn close(mut self) {
         if let Some(generation) = self.generation.take() {
             match &generation.pool {
-                Pool::Inline(pool) => pool.close_blocking(),
+                Pool::Inline(inline) => inline.aside.close_blocking(),
                 Pool::Fiber(pool) => pool.close(),
             }
         }
@@ -343,7 +365,10 @@ impl<X: Exports> Drop for Paused<X> {
         // One that trapped while it saved is left out, so that the next caller gets a new one and no error.
         let instance = self.instance.take().filter(|instance| !instance.is_trapped());
         match &generation.pool {
-            Pool::Inline(pool) => pool.open(instance),
+            Pool::Inline(inline) => {
+                inline.aside.put(instance.map(|instance| generation.seated(instance)));
+                generation.serve();
+            }
             Pool::Fiber(pool) => {
                 if let Some(instance) = instance {
                     pool.give_back(Box::new(instance));
@@ -353,7 +378,7 @@ impl<X: Exports> Drop for Paused<X> {
     }
 }
 
-/// What came of an attempt to run a request.
+/// What came of an attempt to run a job.
 pub(crate) enum Turn<R, T> {
     /// It ran, or can't.
     Done(Result<T>),
@@ -374,8 +399,8 @@ async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) ->
 }
 
 /// A failed write whose call may go on, or ended nobody knows how.
-fn in_doubt<X: Exports, R: Request<X>>(error: Error) -> Error {
-    let lost = matches!(error.kind(), ErrorKind::Timeout) && R::ACCESS == Access::Writes;
+fn in_doubt(error: Error, access: Access) -> Error {
+    let lost = matches!(error.kind(), ErrorKind::Timeout) && access == Access::Writes;
     if lost { error.effect(Effect::Unknown) } else { error }
 }
 

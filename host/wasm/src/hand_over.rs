@@ -21,12 +21,15 @@ pub(crate) async fn on_a_thread<T: Send + 'static>(
     let running = tokio::task::spawn_blocking(move || runtime.block_on(work));
     match tokio::time::timeout(limit, running).await {
         Ok(Ok(done)) => done,
-        Ok(Err(lost)) => {
-            Err(Error::new(ErrorKind::Timeout, "the call was lost: its thread panicked or the runtime ended")
-                .caused_by(lost))
-        }
+        Ok(Err(error)) => lost(error),
         Err(_) => Err(Error::new(ErrorKind::Timeout, format!("the plugin did not answer within {limit:?}"))),
     }
+}
+
+/// The answer of a call whose thread gave none.
+pub(crate) fn lost<T>(error: tokio::task::JoinError) -> Result<T> {
+    Err(Error::new(ErrorKind::Timeout, "the call was lost: its thread panicked or the runtime ended")
+        .caused_by(error))
 }
 
 /// A call whose caller may go away: then it ends in the background, within its deadline, and its instance lives.

@@ -13,6 +13,7 @@ use crate::{
     engine::Engine,
     options::PluginOptions,
     prepared::Style,
+    request::Request,
     state::{State, store},
 };
 
@@ -207,7 +208,7 @@ impl<X: Exports> Instance<X> {
         access: Access,
     ) -> Result<T>
     where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        P: ComponentNamedList + Lower + Send + Sync,
         T: Lift + Send + Sync + 'static,
         Answer<T>: ComponentNamedList + Lift + Send + Sync + 'static,
     {
@@ -234,6 +235,31 @@ impl<X: Exports> Instance<X> {
     #[cold]
     fn refused(&self, error: WitError, access: Access) -> Error {
         error_from_guest(error, access)
+    }
+
+    /// Checks what a call answered. Says whether the instance can be called again.
+    #[inline]
+    pub(crate) fn finish<R: Request<X>>(
+        &self,
+        request: &mut R,
+        answer: Result<R::Wit>,
+        about: &X::Description,
+    ) -> (Result<R::Output>, bool) {
+        if self.trapped {
+            self.tell_of_trap(R::OPERATION);
+        }
+        let mut keep = !self.trapped;
+        let output = answer.and_then(|wit| {
+            let checked = request.check(wit, self, about);
+            keep &= !checked.as_ref().is_err_and(|e| e.kind() == ErrorKind::Plugin);
+            checked
+        });
+        (output, keep)
+    }
+
+    #[cold]
+    fn tell_of_trap(&self, operation: &'static str) {
+        tracing::warn!(plugin = self.name, operation, "an instance trapped and was dropped");
     }
 
     pub(crate) fn exports(&self) -> &X {

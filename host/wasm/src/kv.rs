@@ -1,6 +1,6 @@
 //! A component of world `kv-backend` or `kv-layer` as a key-value store.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 use larder_core::{
     BoxFuture, Commit, Description, Entry, Error, ErrorKind, Key, KvStore, Outcome, Page, Result, Scan, Want,
@@ -148,26 +148,33 @@ impl Exports for KvExports {
     }
 }
 
-/// The key is taken by the call: sharing it once more would cost as much as checking it.
-struct Get(Option<Key>);
+/// The key is borrowed where the call runs at once (sharing it would cost as much as checking it), and owned where the call
+/// may outlive its caller.
+struct Get<K>(K);
 
-impl Request<KvExports> for Get {
-    type Params = (Arc<str>,);
+impl<K: Borrow<Key> + Send> Request<KvExports> for Get<K> {
+    type Params<'p>
+        = (&'p str,)
+    where
+        Self: 'p;
     type Wit = Option<WitEntry>;
     type Output = Option<Entry>;
     const OPERATION: &'static str = "get";
     const ACCESS: Access = Access::Reads;
 
-    fn func(instance: &Instance<KvExports>) -> TypedFunc<Self::Params, Answer<Self::Wit>> {
+    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    where
+        Self: 'p,
+    {
         instance.exports().get
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
-        self.0.as_ref().map_or(Ok(()), |key| about.store.check_key(key))
+        about.store.check_key(self.0.borrow())
     }
 
-    fn params(&mut self) -> Self::Params {
-        (self.0.take().map_or_else(|| Arc::from(""), Key::into_inner),)
+    fn params(&mut self) -> Self::Params<'_> {
+        (self.0.borrow().as_str(),)
     }
 
     fn check(
@@ -183,28 +190,32 @@ impl Request<KvExports> for Get {
     }
 }
 
-struct GetMany {
-    keys: Vec<Key>,
-    count: usize,
-}
+/// As [`Get`].
+struct GetMany<K>(K);
 
-impl Request<KvExports> for GetMany {
-    type Params = (Vec<Arc<str>>,);
+impl<K: AsRef<[Key]> + Send> Request<KvExports> for GetMany<K> {
+    type Params<'p>
+        = (Vec<&'p str>,)
+    where
+        Self: 'p;
     type Wit = Vec<Option<WitEntry>>;
     type Output = Vec<Option<Entry>>;
     const OPERATION: &'static str = "get_many";
     const ACCESS: Access = Access::Reads;
 
-    fn func(instance: &Instance<KvExports>) -> TypedFunc<Self::Params, Answer<Self::Wit>> {
+    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    where
+        Self: 'p,
+    {
         instance.exports().get_many
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
-        about.store.check_keys(&self.keys)
+        about.store.check_keys(self.0.as_ref())
     }
 
-    fn params(&mut self) -> Self::Params {
-        (std::mem::take(&mut self.keys).into_iter().map(Key::into_inner).collect(),)
+    fn params(&mut self) -> Self::Params<'_> {
+        (self.0.as_ref().iter().map(Key::as_str).collect(),)
     }
 
     fn check(
@@ -213,12 +224,9 @@ impl Request<KvExports> for GetMany {
         instance: &Instance<KvExports>,
         about: &KvDescription,
     ) -> Result<Self::Output> {
-        if wit.len() != self.count {
-            return Err(convert::broken(format!(
-                "the plugin returned {} answers to {} keys",
-                wit.len(),
-                self.count
-            )));
+        let keys = self.0.as_ref().len();
+        if wit.len() != keys {
+            return Err(convert::broken(format!("the plugin returned {} answers to {keys} keys", wit.len())));
         }
         let limit = about.store.value_bytes_max;
         let one = |found: Option<WitEntry>| match found {
@@ -230,13 +238,16 @@ impl Request<KvExports> for GetMany {
 }
 
 impl Request<KvExports> for Scan {
-    type Params = ScanParams;
+    type Params<'p> = ScanParams;
     type Wit = WitPage;
     type Output = Page;
     const OPERATION: &'static str = "scan";
     const ACCESS: Access = Access::Reads;
 
-    fn func(instance: &Instance<KvExports>) -> TypedFunc<Self::Params, Answer<Self::Wit>> {
+    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    where
+        Self: 'p,
+    {
         instance.exports().scan
     }
 
@@ -244,7 +255,7 @@ impl Request<KvExports> for Scan {
         about.store.check_scan(self)
     }
 
-    fn params(&mut self) -> Self::Params {
+    fn params(&mut self) -> Self::Params<'_> {
         (self.range.start.clone(), self.range.end.clone(), self.limit, self.want == Want::Keys)
     }
 
@@ -259,13 +270,16 @@ impl Request<KvExports> for Scan {
 }
 
 impl Request<KvExports> for Commit {
-    type Params = CommitParams;
+    type Params<'p> = CommitParams;
     type Wit = Vec<WitOutcome>;
     type Output = Vec<Outcome>;
     const OPERATION: &'static str = "commit";
     const ACCESS: Access = Access::Writes;
 
-    fn func(instance: &Instance<KvExports>) -> TypedFunc<Self::Params, Answer<Self::Wit>> {
+    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    where
+        Self: 'p,
+    {
         instance.exports().commit
     }
 
@@ -273,7 +287,7 @@ impl Request<KvExports> for Commit {
         about.store.check_commit(self)
     }
 
-    fn params(&mut self) -> Self::Params {
+    fn params(&mut self) -> Self::Params<'_> {
         convert::commit_to_guest(self)
     }
 
@@ -289,7 +303,12 @@ impl KvStore for KvPlugin {
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
-        Box::pin(self.0.call(Get(Some(key.clone()))))
+        Box::pin(async move {
+            match self.0.call_now(&mut Get(key)) {
+                Some(done) => done,
+                None => Box::pin(self.0.run(Get(key.clone()))).await,
+            }
+        })
     }
 
     fn get_many<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Entry>>>> {
@@ -297,7 +316,10 @@ impl KvStore for KvPlugin {
             if keys.is_empty() {
                 return Ok(Vec::new());
             }
-            self.0.call(GetMany { count: keys.len(), keys: keys.to_vec() }).await
+            match self.0.call_now(&mut GetMany(keys)) {
+                Some(done) => done,
+                None => Box::pin(self.0.run(GetMany(keys.to_vec()))).await,
+            }
         })
     }
 

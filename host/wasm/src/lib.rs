@@ -4,9 +4,9 @@
 //! ([`KvPlugin`]), one of world `blob-backend` or `blob-layer` an OpenDAL operator ([`BlobPlugin`]). Nothing is granted by default; each call has a deadline, each instance a memory
 //! limit; a trap costs the instance and never the host; a plugin can be swapped while it is called.
 //!
-//! How a call travels: [`plugin`](self) finds the current generation, its pool hands out an instance,
-//! the call is armed with its budget, what comes back is checked in `convert`, and the instance goes
-//! back to the pool, or is dropped if it trapped.
+//! How a call travels: a slot of `seats`, or the `pool` of the current generation, hands out an instance, the call is armed
+//! with its budget, what comes back is checked in `convert`, and the instance goes back, or is dropped if it
+//! trapped.
 //!
 //! Two ways to call ([`Mode`]): *inline* on the caller's thread, for plugins that can't block; *fiber*
 //! for those that can. This is the only crate that knows wasmtime.
@@ -17,10 +17,12 @@ mod blob_import;
 mod budget;
 mod convert;
 mod engine;
+mod file_read;
 mod generation;
 mod hand_over;
 mod inspect;
 mod instance;
+mod job;
 mod kv;
 mod kv_import;
 mod log;
@@ -30,6 +32,7 @@ mod plugin;
 mod pool;
 mod prepared;
 mod request;
+mod seats;
 mod source;
 mod state;
 

@@ -4,16 +4,22 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use larder_core::{Error, ErrorKind, Result};
-use tokio::sync::{Mutex, OwnedRwLockReadGuard};
+use tokio::{
+    sync::{Mutex, OwnedRwLockReadGuard},
+    task::JoinHandle,
+};
 
 use crate::{
     engine::Engine,
-    generation::{Generation, Turn},
+    generation::{Generation, Host, Turn},
+    hand_over::lost,
     inspect::World,
     instance::Exports,
+    job::Job,
     options::PluginOptions,
-    prepared::Prepared,
+    prepared::{Prepared, Style},
     request::Request,
+    seats::Seats,
     source::Source,
 };
 
@@ -34,10 +40,8 @@ pub struct Swapped {
 
 /// A component of one kind behind a name, with a current generation.
 pub(crate) struct Plugin<X: Exports> {
-    engine: Arc<Engine>,
-    options: Arc<PluginOptions>,
+    host: Host<X>,
     world: World,
-    next: Option<X::Next>,
     current: ArcSwap<Generation<X>>,
     swapping: Mutex<()>,
 }
@@ -53,42 +57,61 @@ impl<X: Exports> Plugin<X> {
         let options = Arc::new(options);
         let loaded = Prepared::read(source, &options).await?;
         let prepared = Prepared::build(engine, source, loaded, &options, world).await?;
-        let first = Generation::start(engine, &options, next.clone(), prepared, 1, None).await?;
-        tracing::info!(plugin = options.name, digest = first.digest, "plugin loaded");
-        Ok(Self {
-            engine: Arc::clone(engine),
-            options,
-            world,
-            next,
-            current: ArcSwap::from_pointee(first),
-            swapping: Mutex::new(()),
-        })
+        let is_inline = prepared.style == Style::Inline;
+        let seats = is_inline.then(|| Arc::new(Seats::new(options.limits.instances_max)));
+        let host = Host { engine: Arc::clone(engine), options, next, seats };
+        let first = Generation::start(&host, prepared, 1, None).await?;
+        first.serve();
+        tracing::info!(plugin = host.options.name, digest = first.digest, "plugin loaded");
+        Ok(Self { host, world, current: ArcSwap::from_pointee(first), swapping: Mutex::new(()) })
     }
 
     /// Runs a request in the current generation.
     #[inline]
-    pub(crate) async fn call<R: Request<X>>(&self, mut request: R) -> Result<R::Output> {
-        let inline = self.current.load().call_inline(&mut request);
-        match inline {
-            Some(Ok(output)) => Ok(output),
-            Some(Err(error)) => Err(self.about::<R>(error)),
-            None => Box::pin(self.call_waiting(request)).await.map_err(|e| self.about::<R>(e)),
+    pub(crate) async fn call<R: Request<X> + 'static>(&self, mut request: R) -> Result<R::Output> {
+        match self.call_now(&mut request) {
+            Some(done) => done,
+            None => Box::pin(self.run(request)).await,
         }
     }
 
-    async fn call_waiting<R: Request<X>>(&self, mut request: R) -> Result<R::Output> {
+    /// Runs a request on this thread, if the plugin is called inline and an instance is ready; else nothing was done. The
+    /// whole of a hot call: it takes a slot's lock and compares a number.
+    #[inline]
+    pub(crate) fn call_now<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
+        match self.host.seats.as_ref()?.call(request)? {
+            Ok(output) => Some(Ok(output)),
+            Err(error) => Some(Err(self.about(error, R::OPERATION))),
+        }
+    }
+
+    /// Runs a job in the current generation, whatever that takes.
+    pub(crate) async fn run<J: Job<X>>(&self, mut job: J) -> Result<J::Output> {
         loop {
-            match self.current.load_full().call(request).await {
-                Turn::Done(done) => return done,
+            match self.current.load_full().call(job).await {
+                Turn::Done(done) => return done.map_err(|e| self.about(e, J::OPERATION)),
                 // A closed generation has a successor already, so this ends.
-                Turn::Again(again) => request = again,
+                Turn::Again(again) => job = again,
             }
         }
     }
 
+    /// Begins a job ahead of its time, on a thread of its own, if the plugin is called there and an instance is free now.
+    pub(crate) fn begin<J: Job<X>>(&self, job: J) -> Option<Begun<J::Output>> {
+        self.current.load_full().begin(job).map(Begun)
+    }
+
+    /// What became of a job that was begun.
+    ///
+    /// # Cancel safety
+    /// The job ends by itself, within its deadline, and its output is lost.
+    pub(crate) async fn end<J: Job<X>>(&self, begun: Begun<J::Output>) -> Result<J::Output> {
+        begun.0.await.unwrap_or_else(lost).map_err(|e| self.about(e, J::OPERATION))
+    }
+
     #[cold]
-    fn about<R: Request<X>>(&self, error: Error) -> Error {
-        error.operation(R::OPERATION).with("plugin", &self.options.name)
+    fn about(&self, error: Error, operation: &'static str) -> Error {
+        error.operation(operation).with("plugin", self.name())
     }
 
     /// The current generation, held for several calls that belong together: a swap waits for their end.
@@ -103,10 +126,10 @@ impl<X: Exports> Plugin<X> {
                 }
             }
         };
-        let limit = self.options.limits.drain * 2;
+        let limit = self.host.options.limits.drain * 2;
         tokio::time::timeout(limit, begin).await.map_err(|_| {
             Error::new(ErrorKind::Unavailable, "the plugin is being swapped")
-                .with("plugin", &self.options.name)
+                .with("plugin", &self.host.options.name)
         })
     }
 
@@ -120,12 +143,12 @@ impl<X: Exports> Plugin<X> {
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.options.name
+        &self.host.options.name
     }
 
     /// The next store, of a layer.
     pub(crate) fn next(&self) -> Option<&X::Next> {
-        self.next.as_ref()
+        self.host.next.as_ref()
     }
 
     /// Puts another component in the place of the current one. A failed step leaves the current one serving.
@@ -151,13 +174,14 @@ impl<X: Exports> Plugin<X> {
     }
 
     async fn swap_from(&self, old: &Arc<Generation<X>>, source: &Source) -> Result<Swapped> {
-        let loaded = Prepared::read(source, &self.options).await?;
+        let loaded = Prepared::read(source, &self.host.options).await?;
         let (from, to) = (old.digest.clone(), loaded.digest.clone());
         if from == to {
             return Ok(Swapped { from, to, generation: old.number, drained: true });
         }
-        let prepared = Prepared::build(&self.engine, source, loaded, &self.options, self.world).await?;
-        let drain = self.options.limits.drain;
+        let prepared =
+            Prepared::build(&self.host.engine, source, loaded, &self.host.options, self.world).await?;
+        let drain = self.host.options.limits.drain;
         if X::is_one(&old.description) {
             let ended = tokio::time::timeout(drain, old.end_streams()).await;
             let _no_streams = ended.map_err(|_| {
@@ -167,7 +191,7 @@ impl<X: Exports> Plugin<X> {
             return Ok(Swapped { from, to, generation: old.number + 1, drained: true });
         }
         let new = self.start(prepared, old, None).await?;
-        self.current.store(Arc::new(new));
+        self.put_in_place(new);
         let ended = tokio::time::timeout(drain, old.end_streams()).await.is_ok();
         let drained = Arc::clone(old).retire().await && ended;
         Ok(Swapped { from, to, generation: old.number + 1, drained })
@@ -190,8 +214,12 @@ impl<X: Exports> Plugin<X> {
         paused.instance = None;
         match self.start(prepared, old, snapshot.clone()).await {
             Ok(new) => {
-                self.current.store(Arc::new(new));
+                // Closed before the new one serves, so that never both can be called; the other way round with `current`,
+                // so that whoever finds the old one closed finds another.
+                let new = Arc::new(new);
+                self.current.store(Arc::clone(&new));
                 paused.close();
+                new.serve();
                 Ok(())
             }
             Err(error) => match paused.restart(snapshot).await {
@@ -204,18 +232,26 @@ impl<X: Exports> Plugin<X> {
         }
     }
 
+    fn put_in_place(&self, new: Generation<X>) {
+        let new = Arc::new(new);
+        self.current.store(Arc::clone(&new));
+        new.serve();
+    }
+
     async fn start(
         &self,
         prepared: Prepared,
         old: &Generation<X>,
         snapshot: Option<bytes::Bytes>,
     ) -> Result<Generation<X>> {
-        let (next, number) = (self.next.clone(), old.number + 1);
-        let new = Generation::start(&self.engine, &self.options, next, prepared, number, snapshot).await?;
+        let new = Generation::start(&self.host, prepared, old.number + 1, snapshot).await?;
         X::check_successor(&old.description, &new.description)?;
         Ok(new)
     }
 }
+
+/// A job that was begun ahead of its time.
+pub(crate) struct Begun<T>(JoinHandle<Result<T>>);
 
 /// A generation that serves several calls that belong together.
 pub(crate) struct Stream<X: Exports> {
@@ -226,17 +262,17 @@ pub(crate) struct Stream<X: Exports> {
 
 impl<X: Exports> Stream<X> {
     /// Runs a request in the stream's own generation.
-    pub(crate) async fn call<R: Request<X>>(&self, mut request: R) -> Result<R::Output> {
+    pub(crate) async fn call<R: Request<X> + 'static>(&self, mut request: R) -> Result<R::Output> {
         loop {
             match Arc::clone(&self.generation).call(request).await {
-                Turn::Done(done) => return done.map_err(|e| self.plugin.about::<R>(e)),
+                Turn::Done(done) => return done.map_err(|e| self.plugin.about(e, R::OPERATION)),
                 // A swap that was given up.
                 Turn::Again(again) if self.plugin.current.load().number == self.generation.number => {
                     request = again
                 }
                 Turn::Again(_) => {
                     let gone = "the plugin was swapped, and the generation that began this is gone";
-                    return Err(self.plugin.about::<R>(Error::new(ErrorKind::Unavailable, gone)));
+                    return Err(self.plugin.about(Error::new(ErrorKind::Unavailable, gone), R::OPERATION));
                 }
             }
         }

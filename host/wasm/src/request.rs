@@ -9,9 +9,13 @@ use crate::{
 };
 
 /// A request to a plugin: which function, with what, and how its answer is checked.
-pub(crate) trait Request<X: Exports>: Send + 'static {
-    /// What goes in.
-    type Params: ComponentNamedList + Lower + Send + Sync + 'static;
+///
+/// One that runs at once may borrow from its caller; one that may have to wait owns all it needs (`'static`).
+pub(crate) trait Request<X: Exports>: Send {
+    /// What goes in, for the time of the call: borrowed where that saves a copy.
+    type Params<'p>: ComponentNamedList + Lower + Send + Sync
+    where
+        Self: 'p;
     /// What comes out of the guest.
     type Wit: Lift + Send + Sync + 'static;
     /// What the caller gets.
@@ -22,12 +26,14 @@ pub(crate) trait Request<X: Exports>: Send + 'static {
     const ACCESS: Access;
 
     /// The function.
-    fn func(instance: &Instance<X>) -> TypedFunc<Self::Params, Answer<Self::Wit>>;
+    fn func<'p>(instance: &Instance<X>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    where
+        Self: 'p;
     /// Refuses what is past the plugin's declaration or the contract: guests are spared it, and need not be trusted to
     /// refuse it.
     fn fits(&self, description: &X::Description) -> Result<()>;
     /// What goes in; asked for once, just before the call.
-    fn params(&mut self) -> Self::Params;
+    fn params(&mut self) -> Self::Params<'_>;
     /// Checks and converts the answer; an error of kind `plugin` costs the instance.
     fn check(
         &mut self,
@@ -41,13 +47,16 @@ pub(crate) trait Request<X: Exports>: Send + 'static {
 pub(crate) struct Health;
 
 impl<X: Exports> Request<X> for Health {
-    type Params = ();
+    type Params<'p> = ();
     type Wit = ();
     type Output = ();
     const OPERATION: &'static str = "health";
     const ACCESS: Access = Access::Reads;
 
-    fn func(instance: &Instance<X>) -> TypedFunc<(), Answer<()>> {
+    fn func<'p>(instance: &Instance<X>) -> TypedFunc<(), Answer<()>>
+    where
+        Self: 'p,
+    {
         instance.health_func()
     }
 

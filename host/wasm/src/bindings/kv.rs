@@ -130,11 +130,11 @@ pub(crate) type CommitParams = (Vec<WitCheck>, Vec<WitWrite>);
 /// Answers of `get-many`, by position.
 pub(crate) type WitEntries = Vec<Option<WitEntry>>;
 
-/// The functions of an exported `kv`.
+/// The functions of an exported `kv`. Keys that are read are borrowed for the call: `'static` stands for any shorter life.
 pub(crate) struct KvExports {
     pub(crate) describe: TypedFunc<(), Answer<WitDescription>>,
-    pub(crate) get: TypedFunc<(Arc<str>,), Answer<Option<WitEntry>>>,
-    pub(crate) get_many: TypedFunc<(Vec<Arc<str>>,), Answer<WitEntries>>,
+    pub(crate) get: TypedFunc<(&'static str,), Answer<Option<WitEntry>>>,
+    pub(crate) get_many: TypedFunc<(Vec<&'static str>,), Answer<WitEntries>>,
     pub(crate) scan: TypedFunc<ScanParams, Answer<WitPage>>,
     pub(crate) commit: TypedFunc<CommitParams, Answer<Vec<WitOutcome>>>,
 }

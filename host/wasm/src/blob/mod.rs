@@ -9,6 +9,7 @@
 mod convert;
 mod error;
 mod list;
+mod pieces;
 mod read;
 mod request;
 mod service;

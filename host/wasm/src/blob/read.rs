@@ -2,7 +2,10 @@
 //!
 //! Each `read` of a plugin sees one version of a blob, but a long one takes several, and the blob may be replaced
 //! between them. So a reader that needs more than one call looks at the entity tag (or size and time, where there is
-//! none) first and again behind each piece, before it hands the piece on: what it hands on is of one version.
+//! none) first and again behind each run of calls, before it hands their bytes on: what it hands on is of one version.
+//!
+//! A run is one job ([`pieces`](super::pieces)), and while the caller works on what a run brought, the next one is under
+//! way, if an instance is free for it.
 
 use std::sync::Arc;
 
@@ -15,16 +18,13 @@ use opendal::{
 
 use super::{
     error::into_operator,
+    pieces::{Pieces, Run, Version},
     request::{Read, Stat},
 };
 use crate::{
     bindings::blob::{BlobExports, Features},
-    plugin::Plugin,
+    plugin::{Begun, Plugin},
 };
-
-/// How much is asked for in one call, in bytes: enough that the call, and the look at the version behind it, cost little
-/// besides, and a bound of memory.
-const READ_BYTES: u32 = 4 << 20;
 
 /// How much a plugin without ranges may return at once.
 const WHOLE_BYTES_MAX: u32 = 8 << 20;
@@ -50,6 +50,7 @@ impl BlobReader {
             offset: range.offset(),
             left: range.size(),
             version: None,
+            ahead: None,
             is_done: false,
         })
     }
@@ -63,15 +64,14 @@ impl oio::Read for BlobReader {
     async fn read(&self, range: BytesRange) -> Result<(RpRead, Buffer)> {
         let mut stream = self.stream(range)?;
         let mut pieces: Vec<Bytes> = Vec::new();
-        let mut bytes = 0;
         loop {
-            let piece = stream.piece().await?;
-            if piece.is_empty() {
+            let run = stream.run().await?;
+            if run.is_empty() {
                 break;
             }
-            bytes += piece.len() as u64;
-            pieces.push(piece);
+            pieces.extend(run);
         }
+        let bytes: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
         if range.size().is_some_and(|size| size != bytes) {
             return Err(Error::new(
                 ErrorKind::RangeNotSatisfied,
@@ -82,63 +82,63 @@ impl oio::Read for BlobReader {
     }
 }
 
-/// What is the same of all pieces.
-#[derive(PartialEq)]
-struct Version {
-    etag: Option<String>,
-    size_bytes: u64,
-    modified: Option<opendal::raw::Timestamp>,
-}
-
-impl Version {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            etag: metadata.etag().map(str::to_owned),
-            size_bytes: metadata.content_length(),
-            modified: metadata.last_modified(),
-        }
-    }
-}
-
 struct Stream {
     plugin: Arc<Plugin<BlobExports>>,
     path: Arc<str>,
     offset: u64,
     /// How much is wanted yet; none to the end.
     left: Option<u64>,
-    /// What each piece is compared with, once it is known that there are several.
+    /// What each run is compared with, once it is known that there are several.
     version: Option<Version>,
+    /// The next run, where it was begun already.
+    ahead: Option<Begun<Run>>,
     is_done: bool,
 }
 
 impl Stream {
     /// The next bytes; none at the end.
-    async fn piece(&mut self) -> Result<Bytes> {
+    async fn run(&mut self) -> Result<Vec<Bytes>> {
         if self.is_done || self.left == Some(0) {
-            return Ok(Bytes::new());
+            return Ok(Vec::new());
         }
         if !self.plugin.description().has(Features::READ_RANGE) {
             self.is_done = true;
-            return self.cut_from_whole().await;
+            let cut = self.cut_from_whole().await?;
+            return Ok(if cut.is_empty() { Vec::new() } else { vec![cut] });
         }
-        let length =
-            self.left.map_or(READ_BYTES, |left| u32::try_from(left).unwrap_or(u32::MAX).min(READ_BYTES));
-        let mut bytes = self.call(self.offset, length).await?;
-        let is_last = bytes.len() < length as usize || self.left == Some(length.into());
-        if !is_last && self.version.is_none() {
-            // There is more: from here on it counts which version this is. Only one piece is fetched twice.
-            self.version = Some(Version::of(&self.stat().await?));
-            bytes = self.call(self.offset, length).await?;
+        let run = match self.ahead.take() {
+            Some(begun) => self.plugin.end::<Pieces>(begun).await,
+            None => self.plugin.run(self.pieces()).await,
+        };
+        let (bytes, version) = match run.map_err(into_operator)? {
+            Run::Bytes { bytes, version } => (bytes, version),
+            Run::Missing => return Err(self.missing()),
+            Run::Replaced => return Err(replaced()),
+        };
+        let count = bytes.iter().map(|piece| piece.len() as u64).sum();
+        self.offset = self.offset.saturating_add(count);
+        self.left = self.left.map(|left| left.saturating_sub(count));
+        match version {
+            // The whole of what was wanted, or of what there is, at once.
+            None => self.is_done = true,
+            Some((version, is_last)) => {
+                self.version = Some(version);
+                self.is_done = is_last;
+            }
         }
-        if let Some(version) = &self.version
-            && *version != Version::of(&self.stat().await?)
-        {
-            return Err(Error::new(ErrorKind::Conflict, "the blob was replaced while it was read"));
+        if !self.is_done && self.left != Some(0) {
+            self.ahead = self.plugin.begin(self.pieces());
         }
-        self.is_done = bytes.len() < length as usize;
-        self.offset = self.offset.saturating_add(bytes.len() as u64);
-        self.left = self.left.map(|left| left.saturating_sub(bytes.len() as u64));
         Ok(bytes)
+    }
+
+    fn pieces(&self) -> Pieces {
+        Pieces {
+            path: self.path.clone(),
+            offset: self.offset,
+            left: self.left,
+            version: self.version.clone(),
+        }
     }
 
     async fn call(&self, offset: u64, length: u32) -> Result<Bytes> {
@@ -170,13 +170,19 @@ impl Stream {
     }
 
     fn missing(&self) -> Error {
-        let kind = if self.version.is_some() { ErrorKind::Conflict } else { ErrorKind::NotFound };
-        Error::new(kind, "there is no blob at this path")
+        if self.version.is_some() {
+            return replaced();
+        }
+        Error::new(ErrorKind::NotFound, "there is no blob at this path")
     }
+}
+
+fn replaced() -> Error {
+    Error::new(ErrorKind::Conflict, "the blob was replaced while it was read")
 }
 
 impl oio::ReadStream for Stream {
     async fn read(&mut self) -> Result<Buffer> {
-        self.piece().await.map(Buffer::from)
+        self.run().await.map(Buffer::from)
     }
 }

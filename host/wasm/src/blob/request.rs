@@ -28,13 +28,16 @@ macro_rules! request {
         |$self:ident| $make:expr, |$checked:ident, $answer:ident| -> $output:ty $check:block
     ) => {
         impl Request<BlobExports> for $request {
-            type Params = $params;
+            type Params<'p> = $params;
             type Wit = $wit;
             type Output = $output;
             const OPERATION: &'static str = $operation;
             const ACCESS: Access = Access::$access;
 
-            fn func(instance: &Instance<BlobExports>) -> TypedFunc<Self::Params, Answer<Self::Wit>> {
+            fn func<'p>(instance: &Instance<BlobExports>) -> TypedFunc<$params, Answer<Self::Wit>>
+            where
+                Self: 'p,
+            {
                 instance.exports().$func
             }
 
@@ -43,7 +46,7 @@ macro_rules! request {
                 Ok(())
             }
 
-            fn params(&mut self) -> Self::Params {
+            fn params(&mut self) -> $params {
                 let $self = self;
                 $make
             }
