@@ -3,6 +3,7 @@
 mod blob;
 mod config;
 mod kv;
+mod migrate;
 mod plugin;
 
 use clap::Subcommand;
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     /// Check and explain a configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Move all of a store to another one; goes on where an interrupted run ended
+    Migrate(migrate::Args),
     /// Look at a plugin, and check whether it keeps the contract
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -31,6 +34,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Kv(command) => kv::run(&cli.place, command).await,
         Command::Blob(command) => blob::run(&cli.place, command).await,
         Command::Config(command) => config::run(&cli.place, &command),
+        Command::Migrate(args) => migrate::run(&cli.place, args).await,
         Command::Plugin(command) => plugin::run(command).await,
     }
 }

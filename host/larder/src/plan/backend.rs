@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf};
 use larder_core::{Error, Result};
 use url::Url;
 
+use super::folders::plain;
 use crate::config::{Config, Text, nearest};
 
 /// What keeps the data of a store.
@@ -62,6 +63,21 @@ impl Backend {
         match read().map_err(|error| config.origin.explain(error, key))? {
             Self::File(path) if path.as_os_str().is_empty() => Ok(Self::File(folder()?)),
             backend => Ok(backend),
+        }
+    }
+}
+
+impl Backend {
+    /// Whether two backends are the same data, or one has its files inside of the other's.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => {
+                let (one, other) = (plain(one), plain(other));
+                one.starts_with(&other) || other.starts_with(&one)
+            }
+            (Self::Plugin(one), Self::Plugin(other)) => one == other,
+            // Each store in memory is one of its own.
+            _ => false,
         }
     }
 }

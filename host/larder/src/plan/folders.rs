@@ -65,7 +65,7 @@ fn claims(plan: &Plan) -> Vec<Claim<'_>> {
 }
 
 /// The absolute path without `.` and `..`; as far as that can be told without the disk.
-fn plain(path: &Path) -> PathBuf {
+pub(super) fn plain(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut plain = PathBuf::new();
     for part in path.components() {
