@@ -359,13 +359,3 @@ async fn the_reserved_key_is_never_taken_for_an_entry() {
     let error = moved(&source, &target, &options()).await.unwrap_err();
     assert!(error.message().contains("another one"), "{error}");
 }
-
-#[tokio::test(start_paused = true)]
-async fn it_goes_no_faster_than_asked() {
-    let (source, target) = (filled(500).await, empty());
-    let slow = Options { entries_per_second: std::num::NonZeroU64::new(100), ..Options::default() };
-    let began = tokio::time::Instant::now();
-    moved(&source, &target, &slow).await.unwrap();
-    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
-    assert_equal(&source, &target).await;
-}
