@@ -12,6 +12,7 @@
 //! assert_eq!(backends::of_url("gopher://example"), None);
 //! ```
 
+use larder_backends::object;
 use larder_core::Capabilities;
 
 use crate::config::StoreKind;
@@ -62,7 +63,7 @@ const ALL: [Backend; 7] = [
     Backend {
         name: "redis",
         aliases: &[],
-        schemes: &["redis", "rediss", "redis-sentinel", "redis+cluster"],
+        schemes: &["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis+cluster", "rediss+cluster"],
         kinds: KV,
         capabilities: Capabilities::all(),
         blob_features: &[],
@@ -116,10 +117,21 @@ pub fn named(name: &str) -> Option<&'static Backend> {
     ALL.iter().find(|backend| backend.name == name || backend.aliases.contains(&name))
 }
 
-/// The backend that a URL is of.
+/// The backend that a URL is of. One whose scheme is that of a service of OpenDAL is of `opendal`.
 pub fn of_url(url: &str) -> Option<&'static Backend> {
     let (scheme, _) = url.split_once("://")?;
-    ALL.iter().find(|backend| backend.schemes.contains(&scheme))
+    let own = ALL.iter().find(|backend| backend.schemes.contains(&scheme));
+    own.or_else(|| if services().any(|service| service == scheme) { named("opendal") } else { None })
+}
+
+/// The services of the backend `opendal` that are compiled in, by name.
+pub fn services() -> impl Iterator<Item = &'static str> {
+    object::schemes().into_iter().map(|service| service.scheme)
+}
+
+/// What a store on such a service can do; none where it is not compiled in.
+pub fn service_features(service: &str) -> Option<Vec<&'static str>> {
+    object::schemes().into_iter().find(|found| found.scheme == service).map(|found| found.features)
 }
 
 impl Backend {
@@ -135,9 +147,19 @@ pub(crate) fn names(kind: StoreKind) -> impl Iterator<Item = &'static str> {
 }
 
 /// The schemes of those that keep a kind, for errors.
-pub(crate) fn schemes(kind: StoreKind) -> impl Iterator<Item = &'static str> {
-    let schemes = |backend: &'static Backend| backend.schemes.iter().copied();
-    ALL.iter().filter(move |backend| backend.keeps(kind)).flat_map(schemes)
+pub(crate) fn schemes(kind: StoreKind) -> Vec<&'static str> {
+    let keeping = ALL.iter().filter(|backend| backend.keeps(kind));
+    let mut schemes: Vec<&str> = keeping.flat_map(|backend| backend.schemes).copied().collect();
+    if kind == StoreKind::Blob {
+        // S3 is in both.
+        schemes.extend(services().filter(|service| named(service).is_none()));
+    }
+    schemes
+}
+
+/// Whether URLs begin so, of a backend or of a service that is compiled in.
+pub(crate) fn is_scheme(word: &str) -> bool {
+    ALL.iter().any(|backend| backend.schemes.contains(&word)) || services().any(|service| service == word)
 }
 
 #[cfg(test)]

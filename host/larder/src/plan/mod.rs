@@ -7,14 +7,17 @@
 mod backend;
 mod explain;
 mod folders;
+mod guards;
 mod plugins;
+mod remote;
+mod requires;
 mod stores;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
 
-pub(crate) use self::backend::Backend;
+pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 
 /// Name of the store that `persistence.state_backend` keeps.
@@ -49,6 +52,7 @@ pub(crate) struct StorePlan {
     pub(crate) guards: Guards,
     pub(crate) value_bytes_max: Option<usize>,
     pub(crate) cleanup_interval: Duration,
+    pub(crate) requires: Requirements,
 }
 
 impl StorePlan {
@@ -57,14 +61,6 @@ impl StorePlan {
         let layers = self.layers.iter().map(|layer| format!("plugin {layer} in front of "));
         layers.chain([self.backend.to_string()]).collect()
     }
-}
-
-/// What stands between the layers and a backend that may be slow or away.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Guards {
-    pub(crate) retries: Option<u32>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) concurrency: Option<usize>,
 }
 
 /// A plugin with its settings resolved. Holds secrets, so that `Debug` is by hand.
@@ -105,7 +101,7 @@ impl Config {
     ///
     /// # Errors
     /// `config`, naming the key and what would be right. What a section names that is not built yet
-    /// is refused by its name.
+    /// is refused by its name. Nothing is reached: a server that is away is told when it is opened.
     pub fn plan(&self) -> Result<Plan> {
         let plugins = plugins::plan(self)?;
         let mut plan = Plan {
