@@ -17,6 +17,7 @@ use larder_tests::workspace_root;
 
 mod blobs;
 mod plugins;
+mod redis;
 mod s3;
 mod subject;
 

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod backends;
 mod blob;
 mod config;
 mod kv;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Config(config::Command),
     /// Move all of a store to another one; goes on where an interrupted run ended
     Migrate(migrate::Args),
+    /// List the backends that are compiled in, and what they can do
+    Backends(backends::Args),
     /// Look at a plugin, and check whether it keeps the contract
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -35,6 +38,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Blob(command) => blob::run(&cli.place, command).await,
         Command::Config(command) => config::run(&cli.place, &command),
         Command::Migrate(args) => migrate::run(&cli.place, args).await,
+        Command::Backends(args) => backends::run(&args),
         Command::Plugin(command) => plugin::run(command).await,
     }
 }
