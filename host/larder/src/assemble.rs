@@ -15,7 +15,6 @@ use larder_backends::{
     sql::{SqlKv, SqlOptions},
 };
 use larder_core::{Description, KvStore, MemoryKv, Result, limits::VALUE_BYTES_MAX};
-use opendal::Operator;
 
 use crate::{
     blobs::Blobs,

@@ -139,8 +139,8 @@ impl Word<'_> {
     }
 
     fn refuse(&self, name: &str) -> Error {
-        let known: Vec<&str> =
-            backends::names(self.kind).chain(self.config.plugins.keys().map(String::as_str)).collect();
+        let mut known: Vec<&str> = backends::names(self.kind).collect();
+        known.extend(self.config.plugins.keys().map(String::as_str));
         let near = nearest(name, known.iter().copied()).unwrap_or_default();
         Error::config(format!(
             "there is no backend `{name}`; did you mean `{near}`? (known: {})",
