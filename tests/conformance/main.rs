@@ -17,6 +17,7 @@ use larder_tests::workspace_root;
 
 mod blobs;
 mod plugins;
+mod sql;
 mod subject;
 
 use subject::{Place, Store, Subject};
