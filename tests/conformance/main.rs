@@ -19,6 +19,7 @@ mod blobs;
 mod plugins;
 mod redis;
 mod s3;
+mod sql;
 mod subject;
 
 use subject::{Place, Store, Subject};

@@ -50,7 +50,7 @@ pub(super) async fn migrate(connection: &mut PgConnection, schema: Option<&Name>
         )
         .await?;
         let qualified = qualified(schema, table);
-        for step in steps.iter().copied().flatten() {
+        for step in steps.concat() {
             run(connection, step.replace("{table}", &qualified)).await?;
         }
         let record = format!(
