@@ -5,8 +5,14 @@ use std::process::Command;
 use crate::{Install, Outcome, cargo, plugins};
 
 /// Every bench, and whether it needs the plugins.
-const BENCHES: [(&str, bool); 5] =
-    [("plugin-call", true), ("file-kv", false), ("blob-plugin", true), ("redis-kv", false), ("migrate", false)];
+const BENCHES: [(&str, bool); 6] = [
+    ("plugin-call", true),
+    ("file-kv", false),
+    ("blob-plugin", true),
+    ("redis-kv", false),
+    ("sql-kv", false),
+    ("migrate", false),
+];
 
 /// The bench that measures the `larder` command itself, which has to be there.
 const OF_THE_COMMAND: &str = "migrate";
