@@ -70,7 +70,8 @@ fn what_is_listed_is_what_open_stores_declare() {
                 ("if-match", can.write_with_if_match),
                 ("copy", can.copy),
             ];
-            let declared: Vec<&str> = declared.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
+            let declared: Vec<&str> =
+                declared.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
             assert_eq!(declared, backend.blob_features, "{}", backend.name);
         }
         host.close().await.unwrap();
