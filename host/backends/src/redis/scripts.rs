@@ -21,6 +21,7 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) commit: Prepared,
+    pub(super) put: Prepared,
     pub(super) read: Prepared,
     pub(super) scan: Prepared,
     pub(super) index: Prepared,
@@ -31,6 +32,7 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             commit: prepare(include_str!("scripts/commit.lua")),
+            put: digested(include_str!("scripts/put.lua").to_owned()),
             read: prepare(include_str!("scripts/read.lua")),
             scan: prepare(include_str!("scripts/scan.lua")),
             index: prepare(include_str!("scripts/index.lua")),
@@ -40,7 +42,10 @@ impl Scripts {
 }
 
 fn prepare(body: &str) -> Prepared {
-    let code = [include_str!("scripts/entry.lua"), "\nlocal function main()\n", body, ENDING].concat();
+    digested([include_str!("scripts/entry.lua"), "\nlocal function main()\n", body, ENDING].concat())
+}
+
+fn digested(code: String) -> Prepared {
     let digest = Script::new(&code).get_hash().to_owned();
     Prepared { code, digest }
 }
