@@ -3,6 +3,9 @@
 
 use redis::Script;
 
+/// What all scripts share.
+const REFUSAL: &str = include_str!("scripts/refusal.lua");
+
 /// What ends each script: an error of the server is the script's answer, with the code that it had.
 const ENDING: &str = "\nend\n\
     local done, answer = pcall(main)\n\
@@ -32,7 +35,7 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             commit: prepare(include_str!("scripts/commit.lua")),
-            put: digested(include_str!("scripts/put.lua").to_owned()),
+            put: digested([REFUSAL, include_str!("scripts/put.lua")].concat()),
             read: prepare(include_str!("scripts/read.lua")),
             scan: prepare(include_str!("scripts/scan.lua")),
             index: prepare(include_str!("scripts/index.lua")),
@@ -42,7 +45,7 @@ impl Scripts {
 }
 
 fn prepare(body: &str) -> Prepared {
-    digested([include_str!("scripts/entry.lua"), "\nlocal function main()\n", body, ENDING].concat())
+    digested([REFUSAL, include_str!("scripts/entry.lua"), "\nlocal function main()\n", body, ENDING].concat())
 }
 
 fn digested(code: String) -> Prepared {

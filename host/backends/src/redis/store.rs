@@ -221,9 +221,12 @@ impl RedisKv {
         match answer {
             Ok(answer) => planned.outcomes(&answer),
             Err(fault) => {
-                let is_general = matches!(&fault, Fault::Refused(cause) if cause.code() == "ERR");
                 let error = fault.into_error(planned.intent());
-                Err(if is_general { Box::pin(self.more_about(error)).await } else { error })
+                Err(if error.context("code").is_some() {
+                    Box::pin(self.more_about(error)).await
+                } else {
+                    error
+                })
             }
         }
     }

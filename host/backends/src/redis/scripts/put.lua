@@ -8,10 +8,10 @@
 local index, skip = KEYS[1], #ARGV[1] + 1
 for i = 2, #KEYS do
   local added = redis.pcall('ZADD', index, 0, string.sub(KEYS[i], skip))
-  if type(added) == 'table' then return added end
+  if type(added) == 'table' then return refusal_of(added) end
 end
 for i = 2, #KEYS do
   local set = redis.pcall('SET', KEYS[i], ARGV[i])
-  if set.err then return set end
+  if set.err then return refusal_of(set) end
 end
 return {0}
