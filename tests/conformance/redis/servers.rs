@@ -80,6 +80,7 @@ async fn a_replica_can_be_read_and_refuses_writes_whole() {
     let server = RedisServer::start(&RedisSettings::new()).unwrap();
     let store = open(&server.url()).await;
     put(&store, "a", "1").await;
+    assert_eq!(names(&store, 10).await, ["a"]);
     server.tell(cmd("REPLICAOF").arg("127.0.0.1").arg(1)).unwrap();
     let error = store.commit(&Commit::new().put(key("a"), "2").delete(key("b"))).await.unwrap_err();
     assert!(is_unavailable_and_nothing_was_written(&error), "{error}");
