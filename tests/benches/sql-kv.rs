@@ -35,7 +35,8 @@ use sqlx::{
 
 const VALUE: &[u8] = &[7; 100];
 const KEYS: usize = 2_000;
-const ROUNDS: u32 = 9;
+/// Many short rounds: every call goes through another thread or process, and so through the scheduler.
+const ROUNDS: u32 = 41;
 
 fn main() -> ExitCode {
     let mut bench = Bench::from_args("sql-kv");
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
 }
 
 async fn compare(bench: &mut Bench, name: &str, ours: &Ours, bare: &impl Bare) {
-    let (gets, puts) = (bench.calls(3_000), bench.calls(400));
+    let (gets, puts) = (bench.calls(500), bench.calls(50));
     let target = Target::AtMost(1.2);
     let what = format!("{name}: get");
     bench
