@@ -5,12 +5,13 @@ use std::process::Command;
 use crate::{Install, Outcome, cargo, plugins};
 
 /// Every bench, and whether it needs the plugins.
-const BENCHES: [(&str, bool); 6] = [
+const BENCHES: [(&str, bool); 7] = [
     ("plugin-call", true),
     ("file-kv", false),
     ("blob-plugin", true),
     ("redis-kv", false),
     ("sql-kv", false),
+    ("s3-blob", false),
     ("migrate", false),
 ];
 
