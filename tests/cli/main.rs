@@ -1,8 +1,11 @@
 //! The `larder` command from the outside: the real binary, its output, its exit codes.
 
+mod backends;
 mod bad_input;
 mod blob;
 mod command;
 mod config;
 mod kv;
+mod migrate;
+mod migrate_servers;
 mod plugin;

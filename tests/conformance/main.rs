@@ -17,7 +17,9 @@ use larder_tests::workspace_root;
 
 mod blobs;
 mod plugins;
+mod redis;
 mod s3;
+mod sql;
 mod subject;
 
 use subject::{Place, Store, Subject};

@@ -6,6 +6,7 @@
 pub mod bench;
 mod built;
 pub mod crash;
+pub mod migration;
 pub mod servers;
 
 pub use built::{larder_binary, plugin, target_dir, workspace_root};
