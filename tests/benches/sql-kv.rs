@@ -35,6 +35,9 @@ use sqlx::{
 
 const VALUE: &[u8] = &[7; 100];
 const KEYS: usize = 2_000;
+/// Few, so that both sides have opened all of them: calls take turns on what is open, and many connections are slower
+/// than few.
+const CONNECTIONS: u32 = 2;
 /// Many short rounds: every call goes through another thread or process, and so through the scheduler.
 const ROUNDS: u32 = 41;
 
@@ -93,7 +96,8 @@ struct Ours {
 
 impl Ours {
     async fn open(url: &str, keys: Arc<[Key]>) -> Self {
-        let store = SqlKv::connect(SqlOptions::from_url(url).unwrap()).await.unwrap();
+        let options = SqlOptions::from_url(url).unwrap().connections_max(CONNECTIONS);
+        let store = SqlKv::connect(options).await.unwrap();
         for keys in keys.chunks(500) {
             let commit = keys.iter().fold(Commit::new(), |commit, key| commit.put(key.clone(), VALUE));
             store.commit(&commit).await.unwrap();
@@ -149,7 +153,12 @@ impl BareSqlite {
                 pool.connect_with(options).await.unwrap()
             }
         };
-        let bare = Self { writer: pool(1).await, readers: pool(9).await, version: AtomicI64::new(1), keys };
+        let bare = Self {
+            writer: pool(1).await,
+            readers: pool(CONNECTIONS - 1).await,
+            version: AtomicI64::new(1),
+            keys,
+        };
         query(
             "CREATE TABLE t (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, expires_at INTEGER, \
              checksum INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
@@ -220,7 +229,7 @@ impl BarePostgres {
     async fn open(url: &str, keys: Arc<[Key]>) -> Self {
         let options: PgConnectOptions = url.parse().unwrap();
         let pool = PgPoolOptions::new()
-            .max_connections(10)
+            .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(10))
             .test_before_acquire(false)
             .connect_with(options.disable_statement_logging())
