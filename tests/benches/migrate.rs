@@ -5,7 +5,11 @@
 //! are full it does not grow, whatever the size of the store. Rates depend on the disk, and are printed for who wants to
 //! know. The stores lie in the target folder: temporary folders are often in memory.
 
-#![expect(clippy::unwrap_used, reason = "a bench that can't do what it measures has nothing to say")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a bench that can't do what it measures has nothing to say"
+)]
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 use std::{path::Path, process::ExitCode};

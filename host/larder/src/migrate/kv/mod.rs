@@ -109,7 +109,7 @@ async fn begin(task: &Task<'_>, target: &Arc<dyn KvStore>, marker: &Key) -> Resu
     if let (Existing::Refuse, Some((key, _))) = (existing, first.first()) {
         return Err(checkpoint::not_empty(key).with("target", &task.target));
     }
-    Ok((Checkpoint::new(&task.source, existing, first.is_empty()), false))
+    Ok((Checkpoint::new(&task.source, first.is_empty()), false))
 }
 
 async fn count(task: &Task<'_>, source: &Arc<dyn KvStore>) -> Result<()> {
