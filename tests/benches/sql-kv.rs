@@ -230,7 +230,7 @@ impl BarePostgres {
         let options: PgConnectOptions = url.parse().unwrap();
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(Duration::from_secs(5))
             .test_before_acquire(false)
             .connect_with(options.disable_statement_logging())
             .await
