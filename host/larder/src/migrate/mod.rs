@@ -32,6 +32,7 @@ mod digest;
 mod kv;
 mod options;
 mod pace;
+mod patience;
 mod progress;
 mod report;
 #[cfg(test)]

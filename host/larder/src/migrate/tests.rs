@@ -366,3 +366,10 @@ async fn the_reserved_key_is_never_taken_for_an_entry() {
     let error = moved(&source, &target, &options()).await.unwrap_err();
     assert!(error.message().contains("another one"), "{error}");
 }
+
+/// A program may move a store in a task of its own.
+#[expect(dead_code, reason = "that it compiles is the test")]
+fn a_run_can_be_spawned(host: &Host, options: &Options, progress: &mut (dyn FnMut(&Progress) + Send)) {
+    fn is_send(_: impl Send) {}
+    is_send(run(host, "a", "b", options, progress));
+}

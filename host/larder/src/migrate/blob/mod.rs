@@ -7,8 +7,8 @@
 
 mod verify;
 
-use futures::{StreamExt, TryStreamExt};
-use larder_core::{Error, ErrorKind, Result, limits::BLOB_PATH_BYTES_MAX};
+use futures::{TryStreamExt, stream::FuturesUnordered};
+use larder_core::{BoxFuture, Error, ErrorKind, Result, limits::BLOB_PATH_BYTES_MAX};
 use opendal::Capability;
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ use super::{
     digest::Digest,
 };
 use crate::{
-    blobs::{Blobs, Depth, Listed, Metadata, WriteOptions},
+    blobs::{Blobs, Depth, Metadata, WriteOptions},
     config::StoreKind,
 };
 
@@ -112,16 +112,16 @@ enum Outcome {
 impl Copy<'_, '_> {
     /// Copies all, and answers what it saw of the source.
     async fn all(&self, report: &mut Report) -> Result<Digest> {
-        let listed = self.source.list("", Depth::All).await?;
-        let mut outcomes = listed
-            .map(|item| async {
-                let Listed { path, .. } = item?;
-                let outcome = self.one(&path).await?;
-                Ok::<_, Error>((path, outcome))
-            })
-            .buffer_unordered(BLOBS_AT_ONCE);
+        let mut listed = self.source.list("", Depth::All).await?;
+        let mut under_way = FuturesUnordered::new();
         let mut seen = Digest::default();
-        while let Some((path, outcome)) = outcomes.try_next().await? {
+        loop {
+            while under_way.len() < BLOBS_AT_ONCE
+                && let Some(item) = listed.try_next().await?
+            {
+                under_way.push(self.one_boxed(item.path));
+            }
+            let Some((path, outcome)) = under_way.try_next().await? else { break };
             match outcome {
                 Outcome::Copied(metadata) => {
                     report.copied += 1;
@@ -137,6 +137,14 @@ impl Copy<'_, '_> {
             }
         }
         Ok(seen)
+    }
+
+    /// Of one type, so that several can be under way.
+    fn one_boxed(&self, path: String) -> BoxFuture<'_, Result<(String, Outcome)>> {
+        Box::pin(async move {
+            let outcome = self.one(&path).await?;
+            Ok((path, outcome))
+        })
     }
 
     async fn one(&self, path: &str) -> Result<Outcome> {

@@ -1,13 +1,13 @@
 //! Comparing two blob stores: metadata, then the bytes, range by range, by digest. Both sides are read as streams at the
 //! same time, so that memory is a piece of each and a digest per range.
 
-use futures::{StreamExt, TryStreamExt};
-use larder_core::{Error, ErrorKind, Result};
+use futures::{TryStreamExt, stream::FuturesUnordered};
+use larder_core::{BoxFuture, Error, ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
 
 use super::{BLOBS_AT_ONCE, Copy, difference, sight};
 use crate::{
-    blobs::{Blobs, Depth, Listed, Metadata},
+    blobs::{Blobs, Depth, Metadata},
     migrate::{CHECKPOINT, Existing, Task, Verification, digest::Digest},
 };
 
@@ -32,16 +32,16 @@ pub(super) async fn run(
 ) -> Result<Verification> {
     let mut found = Verification::default();
     let (mut whole, mut seen_now) = (Digest::default(), Digest::default());
-    let listed = source.list("", Depth::All).await?;
-    let mut compared = listed
-        .map(|item| async {
-            let Listed { path, .. } = item?;
-            task.pace.take(1, 0).await;
-            compare(task, source, target, path).await
-        })
-        .buffer_unordered(BLOBS_AT_ONCE);
+    let mut listed = source.list("", Depth::All).await?;
+    let mut under_way = FuturesUnordered::new();
     let mut in_both = 0;
-    while let Some(one) = compared.try_next().await? {
+    loop {
+        while under_way.len() < BLOBS_AT_ONCE
+            && let Some(item) = listed.try_next().await?
+        {
+            under_way.push(compare(task, source, target, item.path));
+        }
+        let Some(one) = under_way.try_next().await? else { break };
         let Some(Compared { path, ours, ranges, digest, what }) = one else { continue };
         found.compared += 1;
         found.ranges += ranges;
@@ -52,14 +52,31 @@ pub(super) async fn run(
             None => in_both += 1,
         }
     }
-    drop(compared);
     extras(task, source, target, in_both, &mut found).await?;
     found.digest = whole.to_string();
     found.source_changed = seen_now != seen;
     Ok(found)
 }
 
-async fn compare(task: &Task<'_>, source: &Blobs, target: &Blobs, path: String) -> Result<Option<Compared>> {
+/// Of one type, so that several can be under way.
+fn compare<'a>(
+    task: &'a Task<'_>,
+    source: &'a Blobs,
+    target: &'a Blobs,
+    path: String,
+) -> BoxFuture<'a, Result<Option<Compared>>> {
+    Box::pin(async move {
+        task.pace.take(1, 0).await;
+        compare_one(task, source, target, path).await
+    })
+}
+
+async fn compare_one(
+    task: &Task<'_>,
+    source: &Blobs,
+    target: &Blobs,
+    path: String,
+) -> Result<Option<Compared>> {
     let Some(ours) = source.stat(&path).await? else { return Ok(None) };
     let mut one = Compared { path, ours, ranges: 0, digest: Sha256::new(), what: None };
     let what = match target.stat(&one.path).await? {

@@ -16,6 +16,7 @@ use self::write::Target;
 use super::{
     Existing, Phase, Report, Task, Totals, Verify,
     checkpoint::{self, CHECKPOINT, Checkpoint},
+    patience,
 };
 use crate::config::StoreKind;
 
@@ -115,7 +116,7 @@ async fn begin(task: &Task<'_>, target: &Arc<dyn KvStore>, marker: &Key) -> Resu
 async fn count(task: &Task<'_>, source: &Arc<dyn KvStore>) -> Result<()> {
     let (mut entries, mut range) = (0, KeyRange::all());
     loop {
-        let page = source.scan(&Scan::new(range.clone()).keys_only()).await?;
+        let page = patience::scan(&**source, &Scan::new(range.clone()).keys_only()).await?;
         entries += page.entries.len() as u64;
         task.tally.total(entries, None);
         match page.next {
@@ -135,14 +136,16 @@ impl Copy<'_, '_> {
     async fn all(&mut self, source: &Arc<dyn KvStore>, report: &mut Report) -> Result<()> {
         let Some(next) = &self.checkpoint.next else { return Ok(()) };
         let limit = self.task.pace.entries_at_once(PAGE_ENTRIES);
-        let fetch = async |from: KeyRange| source.scan(&Scan::new(from).limit(limit)).await;
         let range = KeyRange::from_key(next);
-        let mut page = fetch(range.clone()).await?;
+        let mut page = patience::scan(&**source, &Scan::new(range.clone()).limit(limit)).await?;
         loop {
             let Page { entries, next } = page;
             let following = async {
                 match &next {
-                    Some(next) => fetch(range.resume(next)).await.map(Some),
+                    Some(next) => {
+                        let scan = Scan::new(range.resume(next)).limit(limit);
+                        patience::scan(&**source, &scan).await.map(Some)
+                    }
                     None => Ok(None),
                 }
             };

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc};
 use larder_core::{Entry, Key, KeyRange, KvStore, Result, Scan, Timestamp, limits::PAGE_ENTRIES_MAX};
 
 use super::{expiry_fits, is_ending, size};
-use crate::migrate::{CHECKPOINT, Existing, Task, Verification, digest::Digest};
+use crate::migrate::{CHECKPOINT, Existing, Task, Verification, digest::Digest, patience};
 
 /// `lasting` is what the copy read of the source, without what expires.
 pub(super) async fn run(
@@ -21,7 +21,7 @@ pub(super) async fn run(
     let mut range = KeyRange::all();
     loop {
         let limit = task.pace.entries_at_once(PAGE_ENTRIES_MAX);
-        let page = source.scan(&Scan::new(range.clone()).limit(limit)).await?;
+        let page = patience::scan(&**source, &Scan::new(range.clone()).limit(limit)).await?;
         let bytes = page.entries.iter().map(|(key, entry)| size(key, entry)).sum();
         task.pace.take(page.entries.len() as u64, bytes).await;
         let part = KeyRange { start: range.start.clone(), end: page.next.clone().map(Key::into_inner) };
@@ -159,7 +159,7 @@ impl<'a> Pages<'a> {
     async fn next(&mut self) -> Result<Option<(Key, Entry)>> {
         while self.page.is_empty() {
             let Some(range) = self.range.take() else { return Ok(None) };
-            let page = self.store.scan(&Scan::new(range.clone())).await?;
+            let page = patience::scan(&**self.store, &Scan::new(range.clone())).await?;
             self.range = page.next.map(|next| range.resume(&next));
             self.page = page.entries.into();
         }

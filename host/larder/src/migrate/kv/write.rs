@@ -6,21 +6,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{TryStreamExt, stream::FuturesUnordered};
 use larder_core::{
-    Capabilities, Change, Commit, Description, Entry, Error, ErrorKind, Expectation, Key, KvStore, Outcome,
-    Result,
+    BoxFuture, Capabilities, Change, Commit, Description, Entry, Error, ErrorKind, Expectation, Key, KvStore,
+    Outcome, Result,
     limits::{COMMIT_BYTES_MAX, GET_MANY_MAX},
 };
 
 use super::{differs, is_equal, size};
-use crate::migrate::{Existing, Task, checkpoint::Checkpoint};
+use crate::migrate::{Existing, Task, checkpoint::Checkpoint, patience::Patience};
 
-/// How often a batch is written again where the target is away or its answer was lost, beyond what the store's own
-/// retries do: with the waits, for about a minute.
-const REPETITIONS: u32 = 6;
-/// The first wait; doubled before each further repetition.
-const WAIT: Duration = Duration::from_secs(1);
 /// Most single commits on their way at once, where a batch can't be one commit.
 const SINGLES_AT_ONCE: usize = 64;
 /// Room for the checkpoint in a commit of entries, in bytes: two keys with every character escaped, and numbers.
@@ -65,25 +60,22 @@ impl<'a, 't> Target<'a, 't> {
 
     /// Writes a batch and the checkpoint after it, which learns what the batch came to.
     pub(super) async fn write(&mut self, batch: &[(Key, Entry)], after: &mut Checkpoint) -> Result<()> {
-        let mut tries = 0;
+        let mut patience = Patience::default();
         loop {
             let mut done = after.clone();
-            let error = match self.write_once(batch, &mut done).await {
+            match self.write_once(batch, &mut done).await {
                 Ok(()) => {
                     *after = done;
                     return Ok(());
                 }
-                Err(error) => error,
-            };
-            // In a merge, `absent` no longer holds for what a commit with a lost answer wrote: look again.
-            let again = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
-                || (error.kind() == ErrorKind::Conflict && error.context("difference").is_none());
-            if !again || tries == REPETITIONS {
-                return Err(error);
+                // In a merge, `absent` no longer holds for what a commit with a lost answer wrote: look again.
+                Err(error)
+                    if error.kind() == ErrorKind::Conflict && error.context("difference").is_none() =>
+                {
+                    patience.wait_anyway(error).await?;
+                }
+                Err(error) => patience.wait(error).await?,
             }
-            tracing::warn!("a batch is written again: {}", error.chain());
-            tokio::time::sleep(WAIT.saturating_mul(1 << tries)).await;
-            tries += 1;
         }
     }
 
@@ -110,12 +102,25 @@ impl<'a, 't> Target<'a, 't> {
             }
         }
         let this = &*self;
-        let singles = stream::iter(missing).map(|entry| {
-            let commit = this.put(Commit::new(), entry);
-            async move { this.once(&commit).await.map_err(|error| error.with("key", entry.0.escape_debug())) }
-        });
-        singles.buffer_unordered(SINGLES_AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
+        let mut under_way = FuturesUnordered::new();
+        for entry in missing {
+            if under_way.len() == SINGLES_AT_ONCE {
+                under_way.try_next().await?;
+            }
+            under_way.push(this.single(entry));
+        }
+        while under_way.try_next().await?.is_some() {}
+        drop(under_way);
         self.once(&Commit::new().put(self.marker.clone(), checkpoint)).await.map(drop)
+    }
+
+    /// One entry as a commit of its own. Of one type, so that several can be under way.
+    fn single<'b>(&'b self, entry: &'b (Key, Entry)) -> BoxFuture<'b, Result<()>> {
+        let commit = self.put(Commit::new(), entry);
+        Box::pin(async move {
+            let done = self.once(&commit).await;
+            done.map(drop).map_err(|error| error.with("key", entry.0.escape_debug()))
+        })
     }
 
     /// Adds an entry to a commit, with what is left of its life.
@@ -152,17 +157,12 @@ impl<'a, 't> Target<'a, 't> {
 
     /// Commits; again where it may help, which only a commit that can be repeated may ask for.
     pub(super) async fn commit(&self, commit: Commit) -> Result<()> {
-        let mut tries = 0;
+        let mut patience = Patience::default();
         loop {
             match self.once(&commit).await {
                 Ok(_) => return Ok(()),
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
-                        && tries < REPETITIONS => {}
-                Err(error) => return Err(error),
+                Err(error) => patience.wait(error).await?,
             }
-            tokio::time::sleep(WAIT.saturating_mul(1 << tries)).await;
-            tries += 1;
         }
     }
 
