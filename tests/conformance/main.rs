@@ -16,6 +16,7 @@ use larder_core::{KvStore, MemoryKv};
 use larder_tests::workspace_root;
 
 mod blobs;
+mod linearizable;
 mod plugins;
 mod subject;
 
@@ -27,7 +28,9 @@ async fn kv_holds(name: &'static str, open: impl Fn(Place) -> Store + Send + Syn
     if let Ok(seed) = std::env::var("LARDER_SEED") {
         options.seed = seed.parse().expect("LARDER_SEED is a number");
     }
-    let report = kv::run(&Subject::new(name, open), &options).await;
+    let subject = Subject::new(name, open);
+    let mut report = kv::run(&subject, &options).await;
+    report.cases.push(linearizable::case(&subject, options.seed).await);
     keep(&report);
     assert!(report.holds(), "{report}");
 }
