@@ -7,10 +7,15 @@ mod checks;
 mod conformance;
 mod examples;
 mod runner;
+mod tables;
 
 use clap::ValueEnum;
 
-use crate::{Install, Outcome, bench, cargo, install, plugins};
+use crate::{
+    Install, Outcome, bench, cargo,
+    install::{self, Server},
+    plugins,
+};
 
 /// A suite, by the name that is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,7 +26,7 @@ pub(crate) enum Suite {
     Conformance,
     /// Plugins through the host: loading, calling, swapping.
     Plugins,
-    /// Hostile plugins, broken files, full disks.
+    /// Broken files, killed servers, bad networks; ends with a table, also in target/faults.json.
     Faults,
     /// Processes killed at random moments.
     Crash,
@@ -77,6 +82,9 @@ pub(crate) fn run(named: &[Suite], install: Install) -> Outcome {
     if suites.iter().any(|suite| *suite != Suite::Examples && *suite != Suite::Benches) {
         install::nextest(install)?;
     }
+    let servers: Vec<Server> =
+        install::ALL_SERVERS.into_iter().filter(|s| suites.iter().any(|suite| suite.starts(*s))).collect();
+    install::servers(&servers, install)?;
     if suites != [Suite::Tidy] {
         plugins::build(&[], install)?;
         // Everything once, before any suite: the command and the benches are no test's dependency.
@@ -99,9 +107,8 @@ fn run_one(suite: Suite, install: Install) -> Ended {
     let outcome = match suite {
         Suite::Unit => runner::unit(&mut tally),
         Suite::Conformance => conformance::run(&mut tally),
-        Suite::Plugins | Suite::Faults | Suite::Crash | Suite::Cli => {
-            runner::binary(&suite.name(), &mut tally)
-        }
+        Suite::Faults => tables::run(&suite.name(), &mut tally),
+        Suite::Plugins | Suite::Crash | Suite::Cli => runner::binary(&suite.name(), &mut tally),
         Suite::Tidy => checks::run(&mut tally),
         Suite::Benches => {
             let outcome = bench::run(&[], false, true, install);
@@ -115,6 +122,15 @@ fn run_one(suite: Suite, install: Install) -> Ended {
 }
 
 impl Suite {
+    /// Whether its tests start this server.
+    fn starts(self, server: Server) -> bool {
+        match self {
+            Self::Conformance | Self::Faults => true,
+            Self::Benches => server != Server::Moto,
+            Self::Unit | Self::Plugins | Self::Crash | Self::Cli | Self::Tidy | Self::Examples => false,
+        }
+    }
+
     fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
