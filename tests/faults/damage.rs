@@ -1,10 +1,8 @@
-//! Storage that breaks under a configured host: what a caller at the top sees of it.
+//! Files that are damaged under a configured host: what a caller at the top sees of it.
 //!
 //! Disks that fill up, fail and lie are the subject of the backends' own tests, at the seam where a
 //! disk can be replaced. Here the whole stack is asked, from the configuration down: the kind of the
 //! error survives every layer, damaged bytes never come back as good, and the host goes on.
-#![expect(clippy::unwrap_used, reason = "a suite fails where its own doings do")]
-
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -15,12 +13,10 @@ use larder::{Config, Host};
 use larder_core::{Error, ErrorKind, Result};
 use tempfile::TempDir;
 
-mod plugins;
-
 /// Entries of a store that is going to be damaged: enough for several pages of its file.
-const ENTRIES: usize = 64;
+pub(crate) const ENTRIES: usize = 64;
 
-fn value(i: usize) -> String {
+pub(crate) fn value(i: usize) -> String {
     format!("value {i} ").repeat(40)
 }
 
@@ -46,7 +42,7 @@ async fn filled() -> TempDir {
 }
 
 /// The largest file below a folder: the one with the data.
-fn data_file(folder: &Path) -> PathBuf {
+pub(crate) fn data_file(folder: &Path) -> PathBuf {
     let mut files: Vec<(u64, PathBuf)> = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -146,7 +142,7 @@ async fn a_second_process_on_the_folder_is_told_who_has_it() {
     let folder = filled().await;
     let host = open(folder.path()).await.unwrap();
     let second = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_second_process_on_the_folder_is_told_who_has_it", "--nocapture"])
+        .args(["--exact", "damage::a_second_process_on_the_folder_is_told_who_has_it", "--nocapture"])
         .env(FOLDER, folder.path())
         .output()
         .unwrap();
