@@ -18,6 +18,7 @@ use larder_tests::workspace_root;
 mod blobs;
 mod linearizable;
 mod plugins;
+mod s3;
 mod subject;
 
 use subject::{Place, Store, Subject};

@@ -35,7 +35,7 @@ const OWNERS: [(&str, &[&str]); 15] = [
     ("clap", &["larder-cli", "larder-fetcher", "xtask"]),
     ("indicatif", &["larder-cli", "larder-fetcher", "xtask"]),
     ("axum", &["larder-fetcher"]),
-    ("reqwest", &["larder-fetcher"]),
+    ("reqwest", &["larder-backends", "larder-fetcher"]),
     ("html5ever", &["larder-fetcher"]),
     ("cargo_metadata", &[]),
     ("proptest", &["larder-conformance"]),

@@ -3,6 +3,9 @@
 //!
 //! A server that can't be started is a failed test, never a skipped one; what it printed is in the error.
 
+pub mod moto;
+pub mod s3;
+
 use std::{
     fs::{self, File},
     io,

@@ -27,6 +27,7 @@ pub fn error(error: opendal::Error) -> Error {
         opendal::ErrorKind::ConditionNotMatch => (ErrorKind::Conflict, "the condition does not hold"),
         opendal::ErrorKind::Conflict => (ErrorKind::Conflict, "the blob changed meanwhile"),
         opendal::ErrorKind::RateLimited => (ErrorKind::Unavailable, "the blob store asks to slow down"),
+        _ if let Some(cause) = find::<reqsign_core::Error>(&error) => of_signing(cause),
         _ => match find::<io::Error>(&error).map(io::Error::kind) {
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 (ErrorKind::Unavailable, "the disk is full")
@@ -37,6 +38,19 @@ pub fn error(error: opendal::Error) -> Error {
         },
     };
     Error::new(kind, message).caused_by(error)
+}
+
+/// What it means that a request could not be signed.
+fn of_signing(error: &reqsign_core::Error) -> (ErrorKind, &'static str) {
+    match error.kind() {
+        reqsign_core::ErrorKind::ConfigInvalid => {
+            (ErrorKind::Config, "the settings of the credentials are wrong")
+        }
+        reqsign_core::ErrorKind::CredentialInvalid | reqsign_core::ErrorKind::PermissionDenied => {
+            (ErrorKind::Denied, "there are no valid credentials for the blob store")
+        }
+        _ => (ErrorKind::Unavailable, "no credentials for the blob store could be got"),
+    }
 }
 
 /// The first cause of a type.

@@ -8,6 +8,10 @@
 //! decides where they are written and when they become visible. On its own, OpenDAL's `fs` syncs the file but
 //! not its folder, sets metadata after the rename, and checks `if_not_exists` before it renames.
 //!
+//! [`S3Options`] and [`ObjectOptions`] open stores on remote services, with a layer of ours (`remote`) on OpenDAL's
+//! service and a client of ours (`transport`) under it. [`guarded`] puts retries and timeouts in front of any of
+//! them.
+//!
 //! ```
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 //! # runtime.block_on(async {
@@ -19,23 +23,43 @@
 //! # larder_core::Result::<()>::Ok(()) }).unwrap();
 //! ```
 
+mod address;
+mod deadline;
 mod disk;
 mod error;
+mod guards;
 mod list;
+mod options;
 mod read;
+mod remote;
+mod s3;
 mod service;
+mod services;
 mod strict;
 #[cfg(test)]
 mod tests;
+mod transport;
+mod tuning;
 mod write;
 
 use std::{path::Path, sync::Arc};
 
 use larder_core::{Error, Result};
-use opendal::{Builder, Operator, raw::Service, services};
+use opendal::{
+    Builder, Operator,
+    raw::Service,
+    services::{Fs, Memory},
+};
 
 use self::{disk::Disk, service::DurableFs};
-pub use self::{error::error, strict::Strict};
+pub use self::{
+    error::error,
+    guards::{Guards, guarded},
+    options::{Check, ObjectOptions, check},
+    s3::{S3Options, S3Style},
+    services::{Scheme, schemes},
+    strict::Strict,
+};
 
 /// Blobs in a folder of the file system, durable.
 ///
@@ -60,7 +84,7 @@ pub fn fs(root: &Path) -> Result<Operator> {
     let path = disk.root().to_str().ok_or_else(|| {
         Error::config("the folder's path is not UTF-8").with("folder", disk.root().display())
     })?;
-    let inner = services::Fs::default().root(path).build().map_err(error)?;
+    let inner = Fs::default().root(path).build().map_err(error)?;
     Operator::new(Ready(Some(DurableFs::new(Arc::new(inner), disk)))).map_err(error)
 }
 
@@ -69,7 +93,7 @@ pub fn fs(root: &Path) -> Result<Operator> {
 #[expect(clippy::missing_panics_doc, reason = "the memory service has no setting that could be wrong")]
 pub fn memory() -> Operator {
     #[expect(clippy::expect_used, reason = "the memory service has no setting that could be wrong")]
-    Operator::new(services::Memory::default()).expect("a memory service without settings").layer(Strict)
+    Operator::new(Memory::default()).expect("a memory service without settings").layer(Strict)
 }
 
 /// A builder of a service that is there already: `Operator::new` puts OpenDAL's checks of what a service
