@@ -18,6 +18,7 @@ use larder_tests::workspace_root;
 mod blobs;
 mod linearizable;
 mod plugins;
+mod redis;
 mod s3;
 mod subject;
 

@@ -2,4 +2,5 @@
 
 pub mod file;
 pub mod object;
+pub mod redis;
 pub mod sql;

@@ -18,6 +18,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+pub mod redis;
+
 /// Longest wait for a server to answer: a cold start on a machine with one busy core takes seconds.
 const READY_MAX: Duration = Duration::from_secs(60);
 /// Between two looks at a server that is starting.
