@@ -8,4 +8,7 @@
 
 mod damage;
 mod damaged_plugins;
+mod hosts;
+mod network;
+mod redis;
 mod storm;

@@ -7,6 +7,7 @@
 //! linearizable.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -64,6 +65,8 @@ struct Shared {
 struct Failures {
     unknown: u64,
     refused: u64,
+    /// What calls without effect were told, each text once.
+    told: BTreeSet<String>,
     /// Errors of a kind that no fault may cause.
     wrong: Vec<String>,
 }
@@ -111,11 +114,16 @@ impl Storm {
         }
     }
 
+    /// How many hosts see the store.
+    pub(crate) fn hosts(&self) -> usize {
+        self.stores.len()
+    }
+
     /// Waits until the lanes together have made so many more commits.
     pub(crate) async fn progress(&mut self, commits: u64) {
         let end = *self.progress.borrow() + commits;
-        let reached = timeout(HANGS, self.progress.wait_for(|made| *made >= end)).await;
-        assert!(reached.is_ok(), "no {commits} commits within {HANGS:?}: {}", self.told());
+        let reached = timeout(HANGS, self.progress.wait_for(|made| *made >= end)).await.is_ok();
+        assert!(reached, "no {commits} commits within {HANGS:?}: {}", self.told());
     }
 
     /// The server is back, or the wire whole: each host answers again within five seconds, without being restarted.
@@ -178,6 +186,16 @@ impl Storm {
         assert!(tasks.is_ok(), "{} tasks are left, and there were {}", metrics.num_alive_tasks(), self.tasks);
         let grown = resident_bytes().saturating_sub(self.resident);
         assert!(grown <= GROWTH_BYTES_MAX, "the process grew by {grown} bytes");
+    }
+
+    /// Waits until a lane was refused with this message, and nothing written.
+    pub(crate) async fn is_told(&self, message: &str) {
+        let told = async {
+            while !self.shared.failures.lock().unwrap().told.contains(message) {
+                sleep(PAUSE).await;
+            }
+        };
+        assert!(timeout(HANGS, told).await.is_ok(), "nobody was told {message:?}: {}", self.told());
     }
 
     fn told(&self) -> String {
@@ -296,6 +314,7 @@ impl Writer {
             failures.unknown += 1;
         } else {
             failures.refused += 1;
+            failures.told.insert(error.message().to_owned());
         }
     }
 }

@@ -11,17 +11,18 @@ use serde_json::{Value, json};
 pub const BACKENDS: [&str; 6] = ["redis", "cluster", "sentinel", "postgres", "sqlite", "s3"];
 
 /// Faults, the rows of the table, and the backends that can meet them.
-pub const FAULTS: [(&str, &[&str]); 12] = [
-    ("killed and restarted", &["redis", "cluster", "sentinel", "postgres", "sqlite", "s3"]),
+pub const FAULTS: [(&str, &[&str]); 13] = [
+    ("killed and restarted", &["redis", "cluster", "sentinel", "postgres", "s3"]),
     ("cut in mid-request", &["redis", "cluster", "sentinel", "postgres", "s3"]),
     ("cut in mid-reply", &["redis", "cluster", "sentinel", "postgres", "s3"]),
-    ("2 s of stall", &["redis", "cluster", "sentinel", "postgres", "s3"]),
+    ("2 s of stall", &["redis", "cluster", "sentinel", "postgres", "sqlite", "s3"]),
     ("slow network", &["redis", "cluster", "sentinel", "postgres", "s3"]),
     ("out of memory", &["redis", "cluster", "sentinel"]),
-    ("read-only replica", &["redis", "cluster", "sentinel"]),
+    ("read-only replica", &["redis", "sentinel"]),
     ("loading", &["redis", "cluster", "sentinel"]),
-    ("failover", &["cluster", "sentinel"]),
-    ("deadlock", &["postgres", "sqlite"]),
+    ("failover", &["sentinel"]),
+    ("handover", &["sentinel"]),
+    ("deadlock", &["postgres"]),
     ("500, 503, SlowDown", &["s3"]),
     ("part dropped half-way", &["s3"]),
 ];

@@ -70,7 +70,8 @@ pub(super) trait Driver: Send + Sync + 'static {
     /// Begins a transaction in which nobody else writes any of these keys, absent ones included.
     ///
     /// The keys are distinct and in ascending order; at most `puts_max` of them will be put.
-    fn begin(&self, keys: &[&Key], puts_max: usize) -> impl Future<Output = Answer<Self::Transaction>> + Send;
+    fn begin(&self, keys: &[&Key], puts_max: usize)
+    -> impl Future<Output = Answer<Self::Transaction>> + Send;
 
     /// Removes at most `limit` expired entries, and answers how many.
     fn sweep(&self, limit: u32) -> impl Future<Output = Answer<u64>> + Send;

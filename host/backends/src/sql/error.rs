@@ -65,7 +65,10 @@ impl Fault {
                 let error = Error::new(ErrorKind::Unavailable, "the store is closed");
                 return Self { error, again: false, broken: true };
             }
-            E::ColumnDecode { .. } | E::Decode(_) | E::ColumnNotFound(_) | E::ColumnIndexOutOfBounds { .. } => {
+            E::ColumnDecode { .. }
+            | E::Decode(_)
+            | E::ColumnNotFound(_)
+            | E::ColumnIndexOutOfBounds { .. } => {
                 (ErrorKind::Corrupt, "the table holds what larder did not write", false)
             }
             _ => (ErrorKind::Unavailable, "the database driver gave up", true),
@@ -78,17 +81,27 @@ impl Fault {
     /// The answer did not come in time; whoever waited for it has given the connection up.
     pub(super) fn late(limit: Duration, stake: Stake) -> Self {
         let message = format!("the database did not answer within {limit:?}");
-        Self { error: Error::new(ErrorKind::Timeout, message).effect(effect(stake)), again: false, broken: true }
+        Self {
+            error: Error::new(ErrorKind::Timeout, message).effect(effect(stake)),
+            again: false,
+            broken: true,
+        }
     }
 
     /// By [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html).
     fn postgres(code: &str, stake: Stake) -> Self {
         let class = code.get(..2).unwrap_or_default();
         let (kind, message) = match (class, code) {
-            (_, "40001" | "40P01") => (ErrorKind::Unavailable, "the database gave way to another transaction"),
-            (_, "57014" | "25P03" | "25P04") => (ErrorKind::Timeout, "the database gave up a statement that took too long"),
+            (_, "40001" | "40P01") => {
+                (ErrorKind::Unavailable, "the database gave way to another transaction")
+            }
+            (_, "57014" | "25P03" | "25P04") => {
+                (ErrorKind::Timeout, "the database gave up a statement that took too long")
+            }
             (_, "55P03") => (ErrorKind::Timeout, "another transaction held a lock for too long"),
-            ("57", _) | ("08", _) => (ErrorKind::Unavailable, "the database is stopping, starting or restarting"),
+            ("57", _) | ("08", _) => {
+                (ErrorKind::Unavailable, "the database is stopping, starting or restarting")
+            }
             (_, "53100") => (ErrorKind::Unavailable, "no space is left for the database"),
             (_, "53300") => (ErrorKind::Unavailable, "the database has no connection to spare"),
             ("53", _) => (ErrorKind::Unavailable, "the database lacks a resource"),
@@ -105,7 +118,8 @@ impl Fault {
         };
         // 57P01 to 57P03 end the session, and may come after a commit that was not reported yet. Everything else
         // is the answer to a statement, which then did nothing.
-        let fatal = matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04") || class == "08";
+        let fatal =
+            matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04") || class == "08";
         let mut error = Error::new(kind, message).with("sqlstate", code);
         if fatal {
             error = error.effect(effect(stake));
@@ -120,7 +134,9 @@ impl Fault {
     fn sqlite(code: i32, stake: Stake) -> Self {
         const BUSY_SNAPSHOT: i32 = 517;
         let (kind, message) = match code & 0xff {
-            5 | 6 => (ErrorKind::Unavailable, "another process or connection holds the database for too long"),
+            5 | 6 => {
+                (ErrorKind::Unavailable, "another process or connection holds the database for too long")
+            }
             13 => (ErrorKind::Unavailable, "no space is left for the database"),
             10 => (ErrorKind::Unavailable, "reading or writing the database failed"),
             7 => (ErrorKind::Unavailable, "no memory is left for the database"),

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use larder_core::{
-    BoxFuture, Commit, Description, Entry, Key, KvStore, Outcome, Page, Result, Scan,
-};
+use larder_core::{BoxFuture, Commit, Description, Entry, Key, KvStore, Outcome, Page, Result, Scan};
 
 use super::{
     SqlOptions,

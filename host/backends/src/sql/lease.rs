@@ -7,11 +7,7 @@
 
 use std::{fmt, time::Duration};
 
-use sqlx::{
-    Database, Executor, IntoArguments, Pool,
-    pool::PoolConnection,
-    query::Query,
-};
+use sqlx::{Database, Executor, IntoArguments, Pool, pool::PoolConnection, query::Query};
 use tokio::{runtime::Handle, time::timeout};
 
 use super::error::{Fault, Stake};
@@ -39,7 +35,11 @@ where
     }
 
     /// Runs one statement that stands for itself, and reads all its rows.
-    pub(super) async fn rows(&mut self, statement: Statement<DB>, stake: Stake) -> Result<Vec<DB::Row>, Fault> {
+    pub(super) async fn rows(
+        &mut self,
+        statement: Statement<DB>,
+        stake: Stake,
+    ) -> Result<Vec<DB::Row>, Fault> {
         self.unsettled = true;
         let rows = self.rows_within(statement, stake).await;
         self.unsettled = rows.as_ref().is_err_and(|fault| fault.broken);
@@ -47,7 +47,11 @@ where
     }
 
     /// The same of a statement that answers with one row at most.
-    pub(super) async fn row(&mut self, statement: Statement<DB>, stake: Stake) -> Result<Option<DB::Row>, Fault> {
+    pub(super) async fn row(
+        &mut self,
+        statement: Statement<DB>,
+        stake: Stake,
+    ) -> Result<Option<DB::Row>, Fault> {
         Ok(self.rows(statement, stake).await?.into_iter().next())
     }
 

@@ -20,10 +20,14 @@ pub(super) type Migration = &'static [&'static str];
 ///
 /// # Errors
 /// `unsupported` where it is newer than this larder's.
-pub(super) fn pending(migrations: &'static [Migration], found: Option<i64>) -> Result<&'static [Migration], Error> {
+pub(super) fn pending(
+    migrations: &'static [Migration],
+    found: Option<i64>,
+) -> Result<&'static [Migration], Error> {
     let found = found.unwrap_or(0);
     if found > SCHEMA {
-        let message = "the table was written by a newer larder: open it with that, or copy it with `larder migrate`";
+        let message =
+            "the table was written by a newer larder: open it with that, or copy it with `larder migrate`";
         return Err(Error::unsupported(message).with("schema", found).with("known", SCHEMA));
     }
     usize::try_from(found).ok().and_then(|done| migrations.get(done..)).ok_or_else(|| {

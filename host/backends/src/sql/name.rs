@@ -72,7 +72,10 @@ mod tests {
 
     #[test]
     fn a_quote_in_a_name_ends_no_quote() {
-        assert_eq!(Name::new("table", "a\"; DROP TABLE b; --").unwrap().quoted(), "\"a\"\"; DROP TABLE b; --\"");
+        assert_eq!(
+            Name::new("table", "a\"; DROP TABLE b; --").unwrap().quoted(),
+            "\"a\"\"; DROP TABLE b; --\""
+        );
     }
 
     #[test]

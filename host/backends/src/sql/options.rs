@@ -144,7 +144,9 @@ impl SqlOptions {
     pub(super) fn check(&self) -> Result<()> {
         self.table_name()?;
         if self.schema_name()?.is_some() && matches!(self.target, Target::Sqlite(_)) {
-            return Err(Error::config("SQLite has no schemas: leave `schema` out, and give `table` another name"));
+            return Err(Error::config(
+                "SQLite has no schemas: leave `schema` out, and give `table` another name",
+            ));
         }
         if self.value_bytes_max == 0 || self.value_bytes_max > VALUE_BYTES_CEILING {
             return Err(Error::config(format!(
@@ -162,7 +164,9 @@ impl SqlOptions {
             [("connect_timeout", self.connect_timeout), ("statement_timeout", self.statement_timeout)]
         {
             if limit.as_millis() == 0 || limit > WAIT_CEILING {
-                return Err(Error::config(format!("a {what} of {limit:?}; it must be from 1 ms to 24 hours")));
+                return Err(Error::config(format!(
+                    "a {what} of {limit:?}; it must be from 1 ms to 24 hours"
+                )));
             }
         }
         Ok(())

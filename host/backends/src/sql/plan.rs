@@ -54,8 +54,12 @@ fn blind_put(write: &Write) -> Option<Put<'_>> {
 
 /// The keys that a commit looks at or writes, each once, in ascending order.
 pub(super) fn keys(commit: &Commit) -> Vec<&Key> {
-    let mut keys: Vec<&Key> =
-        commit.checks.iter().map(|check| &check.key).chain(commit.writes.iter().map(|write| &write.key)).collect();
+    let mut keys: Vec<&Key> = commit
+        .checks
+        .iter()
+        .map(|check| &check.key)
+        .chain(commit.writes.iter().map(|write| &write.key))
+        .collect();
     keys.sort_unstable();
     keys.dedup();
     keys

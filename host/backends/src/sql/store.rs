@@ -7,9 +7,7 @@ use std::{
     time::Duration,
 };
 
-use larder_core::{
-    BoxFuture, Commit, Description, Entry, Error, Key, KvStore, Outcome, Page, Result, Scan,
-};
+use larder_core::{BoxFuture, Commit, Description, Entry, Error, Key, KvStore, Outcome, Page, Result, Scan};
 use tokio::{task::JoinHandle, time::sleep};
 
 use super::{

@@ -72,7 +72,9 @@ fn postgres(text: &str) -> Result<SqlOptions> {
         let value = &*value;
         options = match &*name {
             "sslmode" => options.ssl_mode(value.parse::<PgSslMode>().map_err(|_| {
-                Error::config(format!("the parameter `sslmode` of the URL is {value:?}; {SSL_MODES} is expected"))
+                Error::config(format!(
+                    "the parameter `sslmode` of the URL is {value:?}; {SSL_MODES} is expected"
+                ))
             })?),
             "sslrootcert" => options.ssl_root_cert(value),
             "sslcert" => options.ssl_client_cert(value),
@@ -113,7 +115,11 @@ fn sqlite(rest: &str) -> Result<SqlOptions> {
 
 /// A path that SQLite takes for nothing but a path: it has meanings of its own for `file:` and `:name:`.
 fn anchored(path: &str) -> PathBuf {
-    if path.starts_with('/') || path.starts_with("./") || path.starts_with("../") || Path::new(path).is_absolute() {
+    if path.starts_with('/')
+        || path.starts_with("./")
+        || path.starts_with("../")
+        || Path::new(path).is_absolute()
+    {
         PathBuf::from(path)
     } else {
         Path::new(".").join(path)
@@ -143,7 +149,9 @@ impl General {
             "schema" => self.schema = Some(value.to_owned()),
             _ => {
                 self.connections_max = Some(value.parse().map_err(|_| {
-                    Error::config(format!("the parameter `{name}` of the URL is {value:?}; a number is expected"))
+                    Error::config(format!(
+                        "the parameter `{name}` of the URL is {value:?}; a number is expected"
+                    ))
                 })?);
             }
         }
@@ -198,7 +206,8 @@ mod tests {
     #[test]
     fn a_postgres_url_says_everything() {
         let options =
-            parse("postgresql://ada:p%40ss@db.example:6543/state?sslmode=require&table=a%22b&schema=s").unwrap();
+            parse("postgresql://ada:p%40ss@db.example:6543/state?sslmode=require&table=a%22b&schema=s")
+                .unwrap();
         let Target::Postgres(target) = &options.target else { panic!("PostgreSQL's") };
         assert_eq!((target.get_host(), target.get_port()), ("db.example", 6543));
         assert_eq!((target.get_username(), target.get_database()), ("ada", Some("state")));
@@ -240,8 +249,14 @@ mod tests {
         assert_eq!(path("sqlite:state.db?table=x"), Path::new("./state.db"));
         assert_eq!(path("sqlite://why%3F%20100%.db"), Path::new("./why? 100%.db"));
         assert_eq!(path("sqlite:file:memory"), Path::new("./file:memory"));
-        for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite://", "sqlite:", "sqlite:///var/", "sqlite://a%00b"]
-        {
+        for url in [
+            "sqlite::memory:",
+            "sqlite://:memory:",
+            "sqlite://",
+            "sqlite:",
+            "sqlite:///var/",
+            "sqlite://a%00b",
+        ] {
             refused(url);
         }
     }

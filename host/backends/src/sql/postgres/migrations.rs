@@ -25,7 +25,11 @@ const STEPS: [Migration; SCHEMA as usize] = [&[
 ]];
 
 /// Brings the table to the schema of this larder. Does not write, and needs no right to, where it is there already.
-pub(super) async fn migrate(connection: &mut PgConnection, schema: Option<&Name>, table: &Name) -> Answer<()> {
+pub(super) async fn migrate(
+    connection: &mut PgConnection,
+    schema: Option<&Name>,
+    table: &Name,
+) -> Answer<()> {
     let records = match schema {
         Some(schema) => format!("{}.{}", schema.quoted(), quote(MIGRATIONS)),
         None => quote(MIGRATIONS),
@@ -45,8 +49,10 @@ pub(super) async fn migrate(connection: &mut PgConnection, schema: Option<&Name>
     if !steps.is_empty() {
         run(
             connection,
-            format!("CREATE TABLE IF NOT EXISTS {records} (store text PRIMARY KEY, schema bigint NOT NULL, \
-                     migrated_at timestamptz NOT NULL DEFAULT now())"),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {records} (store text PRIMARY KEY, schema bigint NOT NULL, \
+                     migrated_at timestamptz NOT NULL DEFAULT now())"
+            ),
         )
         .await?;
         let qualified = qualified(schema, table);
@@ -64,18 +70,15 @@ pub(super) async fn migrate(connection: &mut PgConnection, schema: Option<&Name>
     run(connection, "COMMIT".to_owned()).await
 }
 
-async fn pending(
-    connection: &mut PgConnection,
-    records: &str,
-    table: &Name,
-) -> Answer<&'static [Migration]> {
+async fn pending(connection: &mut PgConnection, records: &str, table: &Name) -> Answer<&'static [Migration]> {
     let there = query("SELECT to_regclass($1) IS NOT NULL").bind(records);
     let there: bool =
         there.fetch_one(&mut *connection).await.and_then(|row| row.try_get(0)).map_err(nothing_lost)?;
     let mut found = None;
     if there {
         let recorded = query(AssertSqlSafe(format!("SELECT schema FROM {records} WHERE store = $1")));
-        let row = recorded.bind(table.as_str()).fetch_optional(&mut *connection).await.map_err(nothing_lost)?;
+        let row =
+            recorded.bind(table.as_str()).fetch_optional(&mut *connection).await.map_err(nothing_lost)?;
         found = row.map(|row| row.try_get(0)).transpose().map_err(nothing_lost)?;
     }
     Ok(migrate::pending(&STEPS, found)?)

@@ -9,8 +9,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use larder_core::{
-    Change, Clock, Entry, Error, ErrorKind, Expectation, Key, Outcome, Page, Scan, Timestamp, Version, Want, Write,
-    counter, limits::PAGE_BYTES_MAX,
+    Change, Clock, Entry, Error, ErrorKind, Expectation, Key, Outcome, Page, Scan, Timestamp, Version, Want,
+    Write, counter, limits::PAGE_BYTES_MAX,
 };
 use sqlx::{PgPool, Row as _, postgres::PgRow, query, query::Query};
 
@@ -141,7 +141,8 @@ impl Driver for Postgres {
     const ADDS_AT_ONCE: bool = true;
 
     async fn get(&self, key: &Key) -> Answer<Option<Entry>> {
-        let statement = query(self.shared.statements.get.clone()).bind(key.as_bytes()).bind(self.shared.now());
+        let statement =
+            query(self.shared.statements.get.clone()).bind(key.as_bytes()).bind(self.shared.now());
         let rows = self.rows(statement, Stake::Nothing).await?;
         rows.first().map(entry).transpose()
     }

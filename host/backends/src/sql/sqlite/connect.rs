@@ -88,7 +88,9 @@ pub(super) fn create_folder(path: &Path) -> Result<()> {
     };
     made().map_err(|cause| {
         let kind = match cause.kind() {
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                ErrorKind::Denied
+            }
             std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => ErrorKind::Config,
             _ => ErrorKind::Unavailable,
         };
@@ -133,7 +135,9 @@ pub(super) async fn verify(connection: &mut SqliteConnection, statements: &State
     let check = check.map_err(|error| Fault::new(error, Stake::Nothing))?;
     let said: String = check.first().map(|row| column(row, 0)).transpose()?.unwrap_or_default();
     if said != "ok" {
-        return Err(Error::new(ErrorKind::Corrupt, "the database file is damaged").with("sqlite", said).into());
+        return Err(Error::new(ErrorKind::Corrupt, "the database file is damaged")
+            .with("sqlite", said)
+            .into());
     }
     let mut rows = query(statements.verify.clone()).fetch(connection);
     while let Some(row) = rows.try_next().await.map_err(|error| Fault::new(error, Stake::Nothing))? {

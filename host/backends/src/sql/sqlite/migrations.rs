@@ -63,7 +63,8 @@ async fn pending(connection: &mut SqliteConnection, table: &Name) -> Answer<&'st
     let mut found = None;
     if there.fetch_optional(&mut *connection).await.map_err(nothing_lost)?.is_some() {
         let recorded = query(AssertSqlSafe(format!("SELECT schema FROM {MIGRATIONS} WHERE store = ?1")));
-        let row = recorded.bind(table.as_str()).fetch_optional(&mut *connection).await.map_err(nothing_lost)?;
+        let row =
+            recorded.bind(table.as_str()).fetch_optional(&mut *connection).await.map_err(nothing_lost)?;
         found = row.map(|row| row.try_get(0)).transpose().map_err(nothing_lost)?;
     }
     Ok(migrate::pending(&STEPS, found)?)

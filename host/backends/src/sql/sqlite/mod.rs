@@ -11,7 +11,8 @@ use std::{collections::HashMap, fs, sync::Arc, time::Duration};
 
 use futures::TryStreamExt as _;
 use larder_core::{
-    Change, Clock, Entry, Error, Expectation, Key, Outcome, Page, Scan, SystemClock, Timestamp, Version, Want, Write,
+    Change, Clock, Entry, Error, Expectation, Key, Outcome, Page, Scan, SystemClock, Timestamp, Version,
+    Want, Write,
 };
 use sqlx::{AssertSqlSafe, SqlSafeStr, query, query::Query, sqlite::SqliteRow};
 use tokio::time::timeout;
@@ -94,7 +95,8 @@ impl Sqlite {
         Ok(match &write.change {
             Change::Put { value, ttl } => {
                 let expires_at = ttl.map(|ttl| now.after(ttl));
-                let bound = |sql: &sqlx::SqlStr| bind_row(query(sql.clone()), key, version, expires_at, value);
+                let bound =
+                    |sql: &sqlx::SqlStr| bind_row(query(sql.clone()), key, version, expires_at, value);
                 match expect {
                     None => bound(&s.put),
                     Some(Absent) => bound(&s.put_if_absent).bind(integer(now.0)),
@@ -264,7 +266,10 @@ fn padded(statements: &Padded, keys: &[&Key]) -> Answer<Statement> {
         .fitting(keys.len())
         .ok_or_else(|| Error::invalid(format!("{} keys at once are too many for SQLite", keys.len())))?;
     let filling = keys.last().into_iter().cycle().take(takes - keys.len());
-    Ok(keys.iter().chain(filling).fold(query(statement), |statement, key| statement.bind(key.as_bytes().to_vec())))
+    Ok(keys
+        .iter()
+        .chain(filling)
+        .fold(query(statement), |statement, key| statement.bind(key.as_bytes().to_vec())))
 }
 
 /// The live entries among rows, by position of the keys.

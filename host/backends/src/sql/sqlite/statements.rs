@@ -46,7 +46,10 @@ impl Batched {
     }
 
     /// Cuts `items` into pieces with the statement that takes a piece whole.
-    pub(super) fn pieces<'s, 'i, T>(&'s self, items: &'i [T]) -> impl Iterator<Item = (SqlStr, &'i [T])> + use<'s, 'i, T> {
+    pub(super) fn pieces<'s, 'i, T>(
+        &'s self,
+        items: &'i [T],
+    ) -> impl Iterator<Item = (SqlStr, &'i [T])> + use<'s, 'i, T> {
         let mut rest = items;
         std::iter::from_fn(move || {
             let (rows, statement) = self.0.iter().find(|(rows, _)| *rows <= rest.len())?;
@@ -92,7 +95,9 @@ impl Statements {
         };
         Self {
             get: sql(format!("SELECT {columns} FROM {table} WHERE key = ?1")),
-            get_many: Padded::new(|rows| format!("SELECT {columns} FROM {table} WHERE key IN ({})", marks(rows))),
+            get_many: Padded::new(|rows| {
+                format!("SELECT {columns} FROM {table} WHERE key IN ({})", marks(rows))
+            }),
             scan_entries: scan("value"),
             scan_keys: scan("NULL"),
             put: sql(format!("{insert} {replace}")),
@@ -103,7 +108,10 @@ impl Statements {
             delete_if_present: sql(format!("{delete} AND {} RETURNING 1", live(2))),
             delete_if_version: sql(format!("{delete} AND {} AND version = ?3 RETURNING 1", live(2))),
             put_all: Batched::new(|rows| {
-                format!("INSERT INTO {table} ({columns}) VALUES {} {replace}", vec!["(?, ?, ?, ?, ?)"; rows].join(", "))
+                format!(
+                    "INSERT INTO {table} ({columns}) VALUES {} {replace}",
+                    vec!["(?, ?, ?, ?, ?)"; rows].join(", ")
+                )
             }),
             states: Padded::new(|rows| {
                 format!(

@@ -12,11 +12,7 @@ use larder_core::{Error, ErrorKind};
 use sqlx::{SqlStr, query};
 
 use super::row::column;
-use crate::sql::{
-    driver::Answer,
-    error::Stake,
-    lease::Lease,
-};
+use crate::sql::{driver::Answer, error::Stake, lease::Lease};
 
 /// How many versions are reserved at once: one durable write for so many.
 const BLOCK: i64 = 10_000;

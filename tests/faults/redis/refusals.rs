@@ -1,0 +1,126 @@
+//! Servers that answer, and refuse: full, read-only, loading. Nothing was written, and the caller is told so.
+
+use larder_core::KvStore;
+use larder_tests::{
+    faults::{Figures, Trial},
+    servers::redis::{RedisCluster, RedisSentinel, RedisServer},
+};
+use redis::cmd;
+use std::sync::Arc;
+use tokio::task::block_in_place;
+
+use super::{durable, set, tell};
+use crate::{hosts, storm::Storm};
+
+const FULL: &str = "Redis has no memory left for writes";
+const READ_ONLY: &str = "this server is a read-only replica";
+const LOADING: &str = "Redis is loading its data";
+
+/// What a server does for each key or command that it loads, in microseconds, beside loading it: so loading takes
+/// seconds, as it does for a large log.
+const LOAD_DELAY_US: u32 = 300;
+
+/// Nobody was left in doubt: a server that refuses has done nothing.
+fn held(trial: Trial, figures: Figures) {
+    assert_eq!(figures.unknown, 0, "a refusal has no effect");
+    assert!(figures.refused > 0);
+    trial.held(figures);
+}
+
+async fn full(trial: Trial, stores: &[Arc<dyn KvStore>], servers: &mut [RedisServer]) {
+    let mut storm = Storm::start(stores, trial.seed());
+    storm.progress(30).await;
+    servers.iter().for_each(|server| set(server, "maxmemory", 1));
+    storm.is_told(FULL).await;
+    servers.iter().for_each(|server| set(server, "maxmemory", 0));
+    storm.recovers().await;
+    held(trial, storm.holds().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_has_no_memory_left() {
+    let mut server = RedisServer::start(&durable()).unwrap();
+    let trial = Trial::begin("out of memory", "redis");
+    full(trial, &hosts::open(&server.url()).await, std::slice::from_mut(&mut server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_nodes_of_a_cluster_have_no_memory_left() {
+    let mut cluster = RedisCluster::start(&durable()).unwrap();
+    let trial = Trial::begin("out of memory", "cluster");
+    full(trial, &hosts::open(&cluster.url()).await, cluster.nodes()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_master_of_a_sentinel_has_no_memory_left() {
+    let mut sentinel = RedisSentinel::start(&durable()).unwrap();
+    let trial = Trial::begin("out of memory", "sentinel");
+    full(trial, &hosts::open(&sentinel.url()).await, &mut sentinel.servers()[..1]).await;
+}
+
+/// The server is made a replica of one that is not there, and keeps its data; then a master again.
+async fn read_only(trial: Trial, stores: &[Arc<dyn KvStore>], server: &RedisServer) {
+    let nowhere = larder_tests::servers::free_port().unwrap();
+    let mut storm = Storm::start(stores, trial.seed());
+    storm.progress(30).await;
+    tell(server, cmd("REPLICAOF").arg("127.0.0.1").arg(nowhere));
+    storm.is_told(READ_ONLY).await;
+    tell(server, cmd("REPLICAOF").arg("NO").arg("ONE"));
+    storm.recovers().await;
+    held(trial, storm.holds().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_becomes_a_read_only_replica_and_a_master_again() {
+    let server = RedisServer::start(&durable()).unwrap();
+    let trial = Trial::begin("read-only replica", "redis");
+    read_only(trial, &hosts::open(&server.url()).await, &server).await;
+}
+
+/// The Sentinel would make it a master again by itself, in its own time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_master_of_a_sentinel_becomes_a_read_only_replica_and_a_master_again() {
+    let mut sentinel = RedisSentinel::start(&durable()).unwrap();
+    let trial = Trial::begin("read-only replica", "sentinel");
+    let stores = hosts::open(&sentinel.url()).await;
+    read_only(trial, &stores, &sentinel.servers()[0]).await;
+}
+
+/// A server that takes its time to load its log answers that it is loading.
+async fn loading(trial: Trial, stores: &[Arc<dyn KvStore>], servers: &mut [RedisServer]) {
+    let mut storm = Storm::start(stores, trial.seed());
+    storm.progress(400).await;
+    for server in servers {
+        block_in_place(|| server.restart()).unwrap();
+        storm.recovers().await;
+    }
+    storm.is_told(LOADING).await;
+    trial.held(storm.holds().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_loads_its_log() {
+    let settings = durable().line(format!("key-load-delay {LOAD_DELAY_US}"));
+    let mut server = RedisServer::start(&settings).unwrap();
+    let trial = Trial::begin("loading", "redis");
+    loading(trial, &hosts::open(&server.url()).await, std::slice::from_mut(&mut server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_nodes_of_a_cluster_load_their_logs() {
+    let settings = durable().line(format!("key-load-delay {LOAD_DELAY_US}"));
+    let mut cluster = RedisCluster::start(&settings).unwrap();
+    let trial = Trial::begin("loading", "cluster");
+    loading(trial, &hosts::open(&cluster.url()).await, cluster.nodes()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_master_of_a_sentinel_loads_its_log() {
+    let settings = durable().line(format!("key-load-delay {LOAD_DELAY_US}"));
+    let mut sentinel = RedisSentinel::start(&settings).unwrap();
+    let late =
+        cmd("SENTINEL").arg("SET").arg("mymaster").arg("down-after-milliseconds").arg(60_000).to_owned();
+    tell(sentinel.sentinel(), &late);
+    let trial = Trial::begin("loading", "sentinel");
+    loading(trial, &hosts::open(&sentinel.url()).await, &mut sentinel.servers()[..1]).await;
+}
