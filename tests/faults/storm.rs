@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// From the server's return to the first call that succeeds.
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
 /// A storm that makes no progress for so long hangs.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_secs(20);
 /// Tasks that may be left when the load has ended: those of drivers, which do not grow with it.
 const TASKS_MAX: usize = 32;
 /// Most that the process may grow by in a storm, in bytes: the load's own values are a few MiB.
@@ -67,6 +67,8 @@ struct Failures {
     refused: u64,
     /// What calls without effect were told, each text once.
     told: BTreeSet<String>,
+    /// What calls were told of which nobody knows.
+    doubts: BTreeSet<String>,
     /// Errors of a kind that no fault may cause.
     wrong: Vec<String>,
 }
@@ -312,6 +314,7 @@ impl Writer {
             failures.wrong.push(error.chain());
         } else if error.is_effect_unknown() {
             failures.unknown += 1;
+            failures.doubts.insert(error.chain());
         } else {
             failures.refused += 1;
             failures.told.insert(error.message().to_owned());
