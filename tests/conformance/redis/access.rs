@@ -51,10 +51,11 @@ async fn a_user_with_the_least_permissions_can_do_everything_and_one_with_less_i
     // Keys of others are none of its business.
     set_user(PERMISSIONS);
     assert_eq!(refused(options().key_prefix("other")).await.kind(), ErrorKind::Denied);
-    // What it could do at first it may lose later: denied, and nothing is half done.
+    // What it could do at first it may lose later, while something is under way: that is as open as it is denied.
     set_user(&format!("{PERMISSIONS} -set"));
-    let store_error = store.commit(&Commit::new().put(key("x"), "1").put(key("y"), "1")).await.unwrap_err();
-    assert_eq!((store_error.kind(), store_error.is_effect_unknown()), (ErrorKind::Denied, false));
+    let error = store.commit(&Commit::new().put(key("x"), "1").put(key("y"), "1")).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_effect_unknown()), (ErrorKind::Denied, true), "{error}");
+    assert_eq!(names(&store, 10).await, ["a", "b", "n", "plain"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,9 @@
 //! Servers that come and go, refuse, and hand over to each other.
 
-use larder_core::{Commit, Error, ErrorKind, KvStore, Outcome};
+use std::time::Duration;
+
+use larder_backends::redis::RedisKv;
+use larder_core::{Commit, Error, ErrorKind, KeyRange, KvStore, Outcome, Scan};
 use larder_tests::servers::redis::{RedisCluster, RedisSentinel, RedisServer, RedisSettings};
 use redis::{Value, cmd};
 
@@ -22,7 +25,7 @@ async fn a_store_goes_on_when_its_server_comes_back() {
     let error = store.commit(&Commit::new().put(key("a"), "2")).await.unwrap_err();
     assert!(is_unavailable_and_nothing_was_written(&error), "{error}");
     server.restart().unwrap();
-    assert_eq!(get(&store, "a").await.unwrap().value, "1");
+    assert_eq!(until(async || store.get(&key("a")).await).await.unwrap().value, "1");
     put(&store, "b", "2").await;
     assert_eq!(names(&store, 10).await, ["a", "b"]);
 }
@@ -38,7 +41,7 @@ async fn a_connection_that_the_server_closes_is_replaced() {
             Ok(outcomes) => assert_eq!(outcomes, [Outcome::Added(1)]),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
         }
-        store.health().await.or_else(|_| Ok::<_, Error>(())).unwrap();
+        until(async || store.health().await).await;
         put(&store, "a", "1").await;
     }
 }
@@ -156,12 +159,12 @@ async fn a_store_follows_a_failover_to_the_new_master() {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     sentinel.wait_for_another_master(before).unwrap();
     until_it_is_written(&store, "b").await;
-    assert_eq!(get(&store, "a").await.unwrap().value, "1");
-    assert_eq!(names(&store, 10).await, ["a", "b"]);
+    assert_eq!(until(async || store.get(&key("a")).await).await.unwrap().value, "1");
+    assert_eq!(until(async || store.get_many(&[key("a"), key("b")]).await).await.len(), 2);
     // The old master comes back as a replica, and nobody is sent to it.
     let old = sentinel.servers().iter_mut().find(|server| server.port() == before).unwrap();
     old.restart().unwrap();
-    put(&store, "c", "1").await;
+    until_it_is_written(&store, "c").await;
     assert_ne!(sentinel.master_port().unwrap(), before);
 }
 
@@ -174,19 +177,31 @@ async fn a_store_leaves_a_master_that_became_a_replica() {
     sentinel.fail_over().unwrap();
     sentinel.wait_for_another_master(before).unwrap();
     until_it_is_written(&store, "b").await;
-    assert_eq!(get(&store, "a").await.unwrap().value, "1");
+    assert_eq!(until(async || store.get(&key("a")).await).await.unwrap().value, "1");
 }
 
-/// Puts until that succeeds; everything until then must have written nothing, or have been lost on the way.
-async fn until_it_is_written(store: &larder_backends::redis::RedisKv, name: &str) {
-    let patience = std::time::Duration::from_secs(60);
-    let written = async {
-        while let Err(error) = store.commit(&Commit::new().put(key(name), "1")).await {
-            assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout), "{error}");
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+/// Puts until that succeeds; everything until then must have been lost on the way to a server, or refused by one. Then
+/// waits until nobody cuts connections any more: a Sentinel does, where a server changes its role.
+async fn until_it_is_written(store: &RedisKv, name: &str) {
+    let put = Commit::new().put(key(name), "1");
+    until(async || store.commit(&put).await).await;
+    until(async || store.scan(&Scan::new(KeyRange::all())).await).await;
+}
+
+/// Tries again while the server is not there.
+async fn until<T>(mut attempt: impl AsyncFnMut() -> Result<T, Error>) -> T {
+    let tried = async {
+        loop {
+            match attempt().await {
+                Ok(answer) => return answer,
+                Err(error) => {
+                    assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout), "{error}")
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(patience, written).await.expect("the store does not find the new master");
+    tokio::time::timeout(Duration::from_secs(60), tried).await.expect("the store does not find its server")
 }
 
 /// How many keys a server has.

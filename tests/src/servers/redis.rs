@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use redis::{Client, Cmd, Value, cmd};
 use tempfile::TempDir;
 
@@ -195,6 +195,8 @@ impl TlsFiles {
         let made = || {
             let mut authority = CertificateParams::new(Vec::new())?;
             authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            // Of the same name as the certificate it would be taken for it.
+            authority.distinguished_name.push(DnType::CommonName, "authority of a test");
             let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
             let key = KeyPair::generate()?;
             let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -340,9 +342,13 @@ impl RedisSentinel {
     /// Makes the replica the master, without waiting for it.
     ///
     /// # Errors
-    /// What the Sentinel said.
-    pub fn fail_over(&self) -> Result<(), String> {
-        self.sentinel.tell(cmd("SENTINEL").arg("FAILOVER").arg(MASTER)).map(drop)
+    /// Where the Sentinel refuses for a minute.
+    pub fn fail_over(&mut self) -> Result<(), String> {
+        let port = self.sentinel.port();
+        // It has to have heard from the replica first.
+        self.sentinel.process().wait_until("the Sentinel begins a failover", || {
+            tell(port, None, cmd("SENTINEL").arg("FAILOVER").arg(MASTER)).is_ok()
+        })
     }
 
     /// Waits until the Sentinel calls another server the master.

@@ -59,8 +59,9 @@ impl Repair {
     /// Begins a walk, if none is under way.
     pub(super) fn begin(&self, core: &Arc<Core>) -> Walk {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((walk, _)) = current.as_ref()
-            && walk.peek().is_none()
+        // One that failed when nobody waited is not what somebody who waits now is told.
+        if let Some((walk, task)) = current.as_ref()
+            && !task.0.is_finished()
         {
             return walk.clone();
         }

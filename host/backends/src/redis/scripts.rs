@@ -6,7 +6,8 @@ use redis::Script;
 /// What ends each script: an error of the server is the script's answer, with the code that it had.
 const ENDING: &str = "\nend\n\
     local done, answer = pcall(main)\n\
-    if done or type(answer) == 'table' then return answer end\n\
+    if refusal then return refusal end\n\
+    if done then return answer end\n\
     error(answer)\n";
 
 /// A script and its digest.

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use larder_core::{
-    BoxFuture, Clock, Commit, Description, Entry, Error, ErrorKind, Key, KvStore, Outcome, Page, Result,
-    Scan, Timestamp,
+    BoxFuture, Clock, Commit, Description, Effect, Entry, Error, ErrorKind, Key, KvStore, Outcome, Page,
+    Result, Scan, Timestamp,
 };
 use redis::{Cmd, Value, cmd, pipe};
 
@@ -213,8 +213,26 @@ impl RedisKv {
         let run = self.core.link.run(&self.core.scripts.commit, |command| {
             planned.write_arguments(command, &self.core.layout, self.core.now());
         });
-        let answer = run.await.map_err(|fault| fault.into_error(planned.intent()))?;
-        planned.outcomes(&answer)
+        match run.await {
+            Ok(answer) => planned.outcomes(&answer),
+            Err(fault) => {
+                let is_general = matches!(&fault, Fault::Refused(cause) if cause.code() == "ERR");
+                let error = fault.into_error(planned.intent());
+                Err(if is_general { self.more_about(error).await } else { error })
+            }
+        }
+    }
+
+    /// Within a script, a server says of a missing permission only that there was an error. So the permissions are tried
+    /// again, one by one: the user may have lost some since the store was opened.
+    async fn more_about(&self, error: Error) -> Error {
+        match permissions::check(&self.core.link, &self.core.layout).await {
+            Err(denied) if denied.kind() == ErrorKind::Denied && error.is_effect_unknown() => {
+                denied.effect(Effect::Unknown)
+            }
+            Err(denied) if denied.kind() == ErrorKind::Denied => denied,
+            _ => error,
+        }
     }
 }
 

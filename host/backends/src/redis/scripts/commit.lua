@@ -135,5 +135,5 @@ end
 
 -- Who makes rows that expire clears away some that are due, so that they do not pile up. The commit has happened by now,
 -- whatever becomes of this.
-if timed then pcall(sweep, index, expiries, prefix, now, 16) end
+if timed and not pcall(sweep, index, expiries, prefix, now, 16) then refusal = nil end
 return answer

@@ -1,9 +1,18 @@
 -- What all scripts share: reading the head of an entry. Put in front of each of them.
 
--- Calls the server. Its errors end the script as they are, with their code, which older servers would put into a text.
+-- What the server refused. An error of it ends the script and becomes its answer, with the code that it had; a script
+-- that is left to end by itself has that code in a text, on older servers.
+local refusal
+
+local function refuse(answer)
+  refusal = answer
+  error('refused')
+end
+
+-- Calls the server.
 local function call(...)
   local answer = redis.pcall(...)
-  if type(answer) == 'table' and answer.err then error(answer) end
+  if type(answer) == 'table' and answer.err then refuse(answer) end
   return answer
 end
 

@@ -24,7 +24,7 @@ local function look(member)
   if type(value) == 'table' then
     -- Something that is no string is no entry; any other error is one.
     if string.sub(value.err, 1, 9) == 'WRONGTYPE' then return nil end
-    error(value)
+    refuse(value)
   end
   if not value then return nil end
   local head = string.sub(value, 1, 24)
