@@ -39,16 +39,34 @@ fn a_missing_variable_is_named() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_by_its_name() {
-    for (yaml, name) in [
-        ("storage: { backend: s3, s3: { bucket: b } }", "`s3`"),
-        ("cache: { enabled: true, backend: redis }", "`redis`"),
-        ("persistence: { state_backend: redis }", "`redis`"),
-    ] {
-        Larder::with_config(yaml).refused(&["config", "check"], 11, &[name, "not built yet"]);
-    }
+    Larder::with_config("cache: { enabled: true, backend: redis }").refused(
+        &["config", "check"],
+        11,
+        &["`redis`", "not built yet"],
+    );
+}
+
+#[test]
+fn what_is_no_backend_is_told_with_those_that_there_are() {
     let larder = Larder::new();
-    let error = larder.refused(&["kv", "get", "a", "--url", "redis://:hunter2@h"], 11, &["`redis`"]);
+    let error = larder.refused(&["kv", "get", "a", "--url", "rebis://:hunter2@h"], 11, &["rebis://", "redis", "sqlite"]);
     assert!(!error.contains("hunter2"), "{error}");
+    larder.refused(&["blob", "ls", "--url", "gopher://h/x"], 11, &["gopher", "s3", "compiled in"]);
+    larder.refused(&["blob", "ls", "--url", "redis://h"], 11, &["`redis` keeps entries", "s3"]);
+    larder.refused(&["kv", "get", "a", "--url", "redis://h?prefxi=p"], 11, &["`prefix`"]);
+}
+
+#[test]
+fn a_server_that_is_away_is_told_so() {
+    let port = larder_tests::servers::free_port().unwrap();
+    let larder = Larder::new();
+    for url in [
+        format!("redis://ada:hunter2@127.0.0.1:{port}"),
+        format!("postgres://ada:hunter2@127.0.0.1:{port}/db"),
+    ] {
+        let error = larder.refused(&["kv", "get", "a", "--url", &url], 6, &["unavailable", &port.to_string()]);
+        assert!(!error.contains("hunter2"), "{error}");
+    }
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod blob;
 mod command;
 mod config;
 mod kv;
+mod migrate;
 mod plugin;

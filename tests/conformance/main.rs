@@ -20,6 +20,7 @@ mod linearizable;
 mod plugins;
 mod redis;
 mod s3;
+mod sql;
 mod subject;
 
 use subject::{Place, Store, Subject};

@@ -40,6 +40,11 @@ fn no_acknowledged_write_of_kv_log_is_lost_by_a_kill() {
     crash("kv-log");
 }
 
+#[test]
+fn no_acknowledged_write_of_sqlite_is_lost_by_a_kill() {
+    crash("sqlite");
+}
+
 fn crash(backend: &str) {
     let kills = number("LARDER_CRASH_KILLS").unwrap_or(200);
     let seed = number(SEED).unwrap_or_else(|| larder_core::Clock::now(&SystemClock).0);
@@ -90,6 +95,18 @@ async fn check(store: &dyn KvStore, lanes: &mut [Lane], acks: &Acks) -> Result<(
 #[cfg(unix)]
 #[test]
 fn a_full_disk_fails_writes_of_file_and_loses_nothing() {
+    full_disk("file", "no space is left");
+}
+
+/// SQLite takes a file that must not grow for a failing disk, and so does its error.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_fails_writes_of_sqlite_and_loses_nothing() {
+    full_disk("sqlite", "reading or writing the database failed");
+}
+
+#[cfg(unix)]
+fn full_disk(backend: &str, expected: &str) {
     /// Blocks of 512 bytes that a file may have: the load fills them in a moment.
     const FILE_BLOCKS_MAX: u32 = 1_200;
 
@@ -97,23 +114,23 @@ fn a_full_disk_fails_writes_of_file_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let limited = format!("trap '' XFSZ; ulimit -f {FILE_BLOCKS_MAX}; exec \"$0\" \"$@\"");
     let output =
-        worker::command(Some(("sh", &["-c", &limited])), "file", folder.path(), seed).output().unwrap();
+        worker::command(Some(("sh", &["-c", &limited])), backend, folder.path(), seed).output().unwrap();
     let (out, complaint) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(!output.status.success(), "{complaint}");
-    assert!(complaint.contains("no space is left"), "{complaint}");
+    assert!(complaint.contains(expected), "{complaint}");
     assert!(out.contains("failed unavailable\n") && out.contains("readable\n"), "{out}");
     let mut acks = Acks { kills: 1, ..Acks::default() };
     out.lines().for_each(|line| acks.note(line));
-    let (load, opener) = (Load { seed }, Backend::named("file").unwrap());
+    let (load, opener) = (Load { seed }, Backend::named(backend).unwrap());
     let mut lanes: Vec<Lane> = (0..LANES).map(|lane| Lane::new(load, lane)).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut check_all = |acks: &Acks| {
         runtime.block_on(async { check(&*opener.open(folder.path()).await.unwrap(), &mut lanes, acks).await })
     };
     check_all(&acks).unwrap();
     // With space again it goes on where it stopped.
-    check_all(&run_and_kill("file", folder.path(), seed, &Moment::Acks(50, Duration::ZERO))).unwrap();
+    check_all(&run_and_kill(backend, folder.path(), seed, &Moment::Acks(50, Duration::ZERO))).unwrap();
 }
 
 /// When a worker is killed.

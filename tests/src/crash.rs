@@ -8,7 +8,10 @@
 use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use larder_backends::file::{FileKv, FileOptions};
+use larder_backends::{
+    file::{FileKv, FileOptions},
+    sql::{SqlKv, SqlOptions},
+};
 use larder_core::{Change, Commit, Error, Expectation, Key, KeyRange, KvStore, Result, Scan};
 use larder_wasm::{Access, Engine, EngineOptions, KvPlugin, PluginOptions, Source};
 
@@ -27,6 +30,8 @@ pub enum Backend {
     File,
     /// The append-only log, as a component.
     KvLog(Arc<Engine>),
+    /// A SQLite file.
+    Sqlite,
 }
 
 impl Backend {
@@ -37,6 +42,7 @@ impl Backend {
     pub fn named(name: &str) -> Result<Self> {
         match name {
             "file" => Ok(Self::File),
+            "sqlite" => Ok(Self::Sqlite),
             "kv-log" => Ok(Self::KvLog(Engine::new(EngineOptions::default())?)),
             other => Err(Error::config(format!("the crash suite knows no backend {other:?}"))),
         }
@@ -49,6 +55,10 @@ impl Backend {
     pub async fn open(&self, folder: &Path) -> Result<Arc<dyn KvStore>> {
         match self {
             Self::File => Ok(Arc::new(FileKv::open(folder, FileOptions::default())?)),
+            Self::Sqlite => {
+                let url = format!("sqlite://{}", folder.join("state.db").display());
+                Ok(Arc::new(SqlKv::connect(SqlOptions::from_url(&url)?).await?))
+            }
             Self::KvLog(engine) => {
                 let source = Source::file(crate::plugin("kv-log"));
                 let options = PluginOptions::new("kv-log")
@@ -65,6 +75,7 @@ impl fmt::Debug for Backend {
         f.write_str(match self {
             Self::File => "file",
             Self::KvLog(_) => "kv-log",
+            Self::Sqlite => "sqlite",
         })
     }
 }

@@ -8,6 +8,7 @@ mod built;
 pub mod crash;
 pub mod faults;
 pub mod linearizability;
+pub mod migration;
 pub mod proxy;
 pub mod servers;
 

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    num::NonZeroU64,
     time::Duration,
 };
 
@@ -33,6 +34,13 @@ pub(crate) fn texts<'a>(what: &str, arguments: &'a [OsString]) -> Result<Vec<&'a
 pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
     config::parse_duration(text)
         .ok_or_else(|| "expected a duration such as 30s, 5m, 250ms or seconds".to_owned())
+}
+
+/// `10MiB`, `64KiB`, or bytes.
+pub(crate) fn size(text: &str) -> std::result::Result<NonZeroU64, String> {
+    config::parse_size(text)
+        .and_then(NonZeroU64::new)
+        .ok_or_else(|| "expected a size such as 10MiB, 64KiB or bytes, and more than 0".to_owned())
 }
 
 /// `NAME=VALUE`.

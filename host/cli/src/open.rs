@@ -20,6 +20,12 @@ pub(crate) fn config(place: &Place) -> Result<Config> {
     }
 }
 
+/// No file: what the command line says is all there is. References in it are to the variables of this process, so that
+/// a secret need not stand where others can list it.
+pub(crate) fn without_file() -> Config {
+    Config::default().in_environment(Environment::of_process())
+}
+
 fn found() -> Result<PathBuf> {
     let mut there = NAMES.iter().filter(|name| Path::new(name).exists());
     match (there.next(), there.next()) {
@@ -39,7 +45,7 @@ async fn host(place: &Place, kind: StoreKind) -> Result<Host> {
     let config = match &place.url {
         None => config(place)?,
         Some(url) => {
-            let mut config = Config::default();
+            let mut config = without_file();
             let store = StoreSection { kind, url: Some(url.clone()), ..StoreSection::default() };
             config.stores.insert(URL_STORE.to_owned(), store);
             config

@@ -13,6 +13,11 @@ pub(crate) fn line(line: impl std::fmt::Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }
 
+/// Writes lines that end in a line break already.
+pub(crate) fn text(lines: &str) -> io::Result<()> {
+    io::stdout().lock().write_all(lines.as_bytes())
+}
+
 /// Writes a value as it is; on a terminal with a line break after it.
 pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();

@@ -8,12 +8,13 @@ use std::{
     sync::Arc,
 };
 
-use larder_backends::file::{FileKv, FileOptions};
-use larder_core::{Description, KvStore, MemoryKv, Result, limits::VALUE_BYTES_MAX};
-use opendal::{
-    Operator,
-    layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer},
+use larder_backends::{
+    file::{FileKv, FileOptions},
+    object,
+    redis::{RedisKv, RedisOptions},
+    sql::{SqlKv, SqlOptions},
 };
+use larder_core::{Description, KvStore, MemoryKv, Result, limits::VALUE_BYTES_MAX};
 
 use crate::{
     blobs::Blobs,
@@ -29,8 +30,14 @@ pub(crate) struct Assembly {
     pub(crate) kv: BTreeMap<String, Kv>,
     pub(crate) blobs: BTreeMap<String, Blobs>,
     /// Those that have something to close, by name of the store.
-    pub(crate) files: BTreeMap<String, Arc<FileKv>>,
+    pub(crate) closing: BTreeMap<String, Closing>,
     pub(crate) plugins: Plugins,
+}
+
+/// A backend that ends its own threads, tasks and connections.
+pub(crate) enum Closing {
+    File(Arc<FileKv>),
+    Sql(Arc<SqlKv>),
 }
 
 /// Opens all stores of a plan. If one can't be opened, those before it are closed again.
@@ -38,7 +45,7 @@ pub(crate) async fn assemble(plan: &Plan) -> Result<Assembly> {
     let mut assembly = Assembly {
         kv: BTreeMap::new(),
         blobs: BTreeMap::new(),
-        files: BTreeMap::new(),
+        closing: BTreeMap::new(),
         plugins: Plugins::new(plan.plugins.clone()),
     };
     for (name, store) in &plan.stores {
@@ -58,6 +65,7 @@ impl Assembly {
         for layer in plan.layers.iter().rev() {
             store = self.plugins.kv_layer(layer, name, store).await?;
         }
+        plan.requires.check_kv(store.describe().capabilities)?;
         store = Arc::new(Checked::new(store, plan.value_bytes_max));
         let shared: Arc<str> = name.into();
         store = Arc::new(Explained::new(store, Arc::clone(&shared)));
@@ -81,26 +89,50 @@ impl Assembly {
                     ..FileOptions::default()
                 };
                 let file = Arc::new(open_file(folder, options).await?);
-                self.files.insert(name.to_owned(), Arc::clone(&file));
+                self.closing.insert(name.to_owned(), Closing::File(Arc::clone(&file)));
                 Ok(file)
             }
+            Backend::Redis(options) => {
+                let options = RedisOptions::clone(options)
+                    .value_bytes_max(value_bytes_max)
+                    .cleanup_interval(plan.cleanup_interval);
+                Ok(Arc::new(RedisKv::connect(options).await?))
+            }
+            Backend::Sql(options) => {
+                let options = SqlOptions::clone(options)
+                    .value_bytes_max(value_bytes_max)
+                    .cleanup_interval(plan.cleanup_interval);
+                let sql = Arc::new(SqlKv::connect(options).await?);
+                self.closing.insert(name.to_owned(), Closing::Sql(Arc::clone(&sql)));
+                Ok(sql)
+            }
+            Backend::Object(_) => Err(wrong_kind("blobs")),
             Backend::Plugin(plugin) => self.plugins.kv_backend(plugin, name).await,
         }
     }
 
     async fn open_blobs(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
         let mut operator = match &plan.backend {
-            Backend::Memory => larder_backends::object::memory(),
-            Backend::File(folder) => larder_backends::object::fs(folder)?,
+            Backend::Memory => object::memory(),
+            Backend::File(folder) => object::fs(folder)?,
+            Backend::Object(bucket) => bucket.options.open().await?,
+            Backend::Redis(_) | Backend::Sql(_) => return Err(wrong_kind("entries")),
             Backend::Plugin(plugin) => self.plugins.blob_backend(plugin, name).await?,
         };
-        operator = guarded_blobs(operator, plan.guards);
+        let Guards { retries, timeout, concurrency } = plan.guards;
+        operator = object::guarded(operator, object::Guards { retries, timeout, concurrency });
         for layer in plan.layers.iter().rev() {
             operator = self.plugins.blob_layer(layer, name, operator).await?;
         }
+        plan.requires.check_blobs(&operator.info().capability())?;
         self.blobs.insert(name.to_owned(), Blobs::new(operator));
         Ok(())
     }
+}
+
+/// A plan is never made so; what it would be is said all the same.
+fn wrong_kind(what: &str) -> larder_core::Error {
+    larder_core::Error::config(format!("the backend keeps {what}"))
 }
 
 /// Opening verifies the database, which takes its time; the runtime's own threads don't wait for it.
@@ -128,17 +160,4 @@ fn guarded(mut store: Arc<dyn KvStore>, guards: Guards, name: &str) -> Arc<dyn K
         store = Arc::new(Retried::new(store, Backoff::new(retries_max, seed)));
     }
     store
-}
-
-fn guarded_blobs(mut operator: Operator, guards: Guards) -> Operator {
-    if let Some(at_once_max) = guards.concurrency {
-        operator = operator.layer(ConcurrentLimitLayer::new(at_once_max));
-    }
-    if let Some(attempt_max) = guards.timeout {
-        operator = operator.layer(TimeoutLayer::new().with_timeout(attempt_max).with_io_timeout(attempt_max));
-    }
-    if let Some(retries_max) = guards.retries {
-        operator = operator.layer(RetryLayer::new().with_jitter().with_max_times(retries_max as usize));
-    }
-    operator
 }

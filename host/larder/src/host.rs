@@ -6,7 +6,7 @@ use larder_backends::file::FileKv;
 use larder_core::{Error, Result};
 
 use crate::{
-    assemble::{Assembly, assemble},
+    assemble::{Assembly, Closing, assemble},
     blobs::Blobs,
     config::StoreKind,
     kv::Kv,
@@ -30,7 +30,7 @@ pub struct Host {
     plan: Plan,
     kv: BTreeMap<String, Kv>,
     blobs: BTreeMap<String, Blobs>,
-    files: BTreeMap<String, Arc<FileKv>>,
+    closing: BTreeMap<String, Closing>,
     plugins: Plugins,
 }
 
@@ -44,8 +44,8 @@ impl Host {
         for warning in plan.warnings() {
             tracing::warn!("{warning}");
         }
-        let Assembly { kv, blobs, files, plugins } = assemble(&plan).await?;
-        Ok(Self { plan, kv, blobs, files, plugins })
+        let Assembly { kv, blobs, closing, plugins } = assemble(&plan).await?;
+        Ok(Self { plan, kv, blobs, closing, plugins })
     }
 
     /// The key-value store of that name.
@@ -115,19 +115,19 @@ impl Host {
     /// # Errors
     /// That of the first store that could not be closed; the others are closed all the same.
     pub async fn close(self) -> Result<()> {
-        let Self { plan: _, kv, blobs, files, plugins } = self;
+        let Self { plan: _, kv, blobs, closing, plugins } = self;
         drop((kv, blobs, plugins));
-        let closing = tokio::task::spawn_blocking(move || {
-            let mut answer = Ok(());
-            for (name, file) in files {
-                let closed = Arc::into_inner(file).map_or(Ok(()), FileKv::close);
-                answer = answer.and(closed.map_err(|error| error.operation("close").with("store", name)));
-            }
-            answer
-        });
-        closing.await.unwrap_or_else(|panic| {
-            Err(Error::new(larder_core::ErrorKind::Unavailable, "closing did not end").caused_by(panic))
-        })
+        let mut answer = Ok(());
+        for (name, store) in closing {
+            let closed = match store {
+                Closing::File(file) => close_file(file).await,
+                // As of a file: it is closed with the last handle.
+                Closing::Sql(sql) if Arc::strong_count(&sql) > 1 => Ok(()),
+                Closing::Sql(sql) => sql.close().await,
+            };
+            answer = answer.and(closed.map_err(|error| error.operation("close").with("store", name)));
+        }
+        answer
     }
 
     fn no_default(&self, kind: StoreKind) -> Error {
@@ -137,6 +137,14 @@ impl Host {
             names => Error::config(format!("several {kind} stores: name one of {}", names.join(", "))),
         }
     }
+}
+
+/// Waits for the writer's thread, off the runtime's own.
+async fn close_file(file: Arc<FileKv>) -> Result<()> {
+    let closing = tokio::task::spawn_blocking(move || Arc::into_inner(file).map_or(Ok(()), FileKv::close));
+    closing.await.unwrap_or_else(|panic| {
+        Err(Error::new(larder_core::ErrorKind::Unavailable, "closing did not end").caused_by(panic))
+    })
 }
 
 fn closed(name: &str) -> Error {

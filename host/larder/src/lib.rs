@@ -27,11 +27,13 @@
 
 mod application;
 mod assemble;
+pub mod backends;
 pub mod blobs;
 pub mod check;
 pub mod config;
 mod host;
 pub mod kv;
+pub mod migrate;
 mod plan;
 mod plugins;
 mod stack;

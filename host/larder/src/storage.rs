@@ -2,6 +2,8 @@
 
 use std::{fmt, ops::Deref, path::Path};
 
+use futures::FutureExt;
+use larder_backends::object::{self, Check, Guards, S3Options};
 use larder_core::{Error, Result};
 
 use crate::blobs::Blobs;
@@ -28,7 +30,7 @@ impl FileStorage {
     /// # Errors
     /// `config` where the folder can't be used.
     pub fn new(folder: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self(Blobs::new(larder_backends::object::fs(folder.as_ref())?)))
+        Ok(Self(Blobs::new(object::fs(folder.as_ref())?)))
     }
 
     /// The blobs themselves.
@@ -51,28 +53,57 @@ impl fmt::Debug for FileStorage {
     }
 }
 
-/// Blobs in an S3 bucket, below a prefix. The backend is not built yet, so that there is no value of
-/// this type: opening one says so.
+/// Blobs in an S3 bucket, below a prefix.
+///
+/// Credentials, region and endpoint come from where AWS's own tools take them, the environment first
+/// (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`); a
+/// configuration (`storage.s3`) can say them. What fails for a moment is repeated, each attempt has a limit, and what
+/// a store of a configuration keeps is kept here too.
 ///
 /// ```
-/// use larder::{ErrorKind, PipelineStorage};
+/// use larder::PipelineStorage;
 ///
-/// let error = PipelineStorage::new("my-bucket", "prefix/").unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::Config);
-/// assert!(error.message().contains("`s3`"));
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # let _entered = runtime.enter();
+/// // Nothing is reached before the first operation.
+/// let storage = PipelineStorage::new("my-bucket", "prefix/")?;
+/// assert_eq!(format!("{storage:?}"), "PipelineStorage(s3://my-bucket/prefix)");
+/// # larder::Result::<()>::Ok(())
 /// ```
-#[derive(Debug, Clone)]
-pub struct PipelineStorage(Blobs);
+#[derive(Clone)]
+pub struct PipelineStorage {
+    blobs: Blobs,
+    shown: String,
+}
 
 impl PipelineStorage {
-    /// Opens a bucket.
+    /// A bucket that is there. Reaches nothing.
     ///
     /// # Errors
-    /// `config`: the backend `s3` is not built yet.
+    /// `config` where bucket or prefix can't be. That there is no such bucket, or it may not be used, is told by the
+    /// first operation: `invalid`, `denied`; [`check`](Self::check) asks at once.
     pub fn new(bucket: &str, prefix: &str) -> Result<Self> {
-        Err(Error::config("the backend `s3` (S3) is not built yet; use `FileStorage` or a blob plugin")
-            .with("bucket", bucket)
-            .with("prefix", prefix))
+        let options = S3Options::new(bucket).prefix(prefix).into_object()?;
+        let shown = options.to_string();
+        let options = options.guards(Guards::remote()).check(Check::Never);
+        // Without the check there is nothing to wait for.
+        let opened = options.open().now_or_never();
+        let operator = opened.unwrap_or_else(|| Err(Error::config("opening waits for the service")))?;
+        Ok(Self { blobs: Blobs::new(operator), shown })
+    }
+
+    /// Asks whether the bucket is there and can be used.
+    ///
+    /// # Errors
+    /// `config` where it is not there, `denied` where the credentials are not taken; `unavailable` or `timeout` where
+    /// the service can't be reached. Cancel safe.
+    pub async fn check(&self) -> Result<()> {
+        object::check(self.blobs.operator()).await
+    }
+
+    /// The blobs themselves.
+    pub fn into_blobs(self) -> Blobs {
+        self.blobs
     }
 }
 
@@ -80,6 +111,12 @@ impl Deref for PipelineStorage {
     type Target = Blobs;
 
     fn deref(&self) -> &Blobs {
-        &self.0
+        &self.blobs
+    }
+}
+
+impl fmt::Debug for PipelineStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PipelineStorage({})", self.shown)
     }
 }

@@ -18,6 +18,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+pub mod postgres;
 pub mod redis;
 
 /// Longest wait for a server to answer: a cold start on a machine with one busy core takes seconds.
@@ -110,6 +111,19 @@ impl Process {
     /// Where its end can't be waited for.
     pub fn terminate(&mut self) -> io::Result<ExitStatus> {
         self.signal(Signal::TERM);
+        self.child.wait()
+    }
+
+    /// Interrupts the process (SIGINT), which servers take for "end at once, but in order".
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Waits for the process's end.
+    ///
+    /// # Errors
+    /// Where it can't be waited for.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.wait()
     }
 

@@ -34,21 +34,9 @@ impl SqlKv {
     /// # Cancel safety
     /// Dropped, it leaves the table made or not made, and nothing in between.
     pub async fn connect(options: SqlOptions) -> Result<Self> {
-        options.check().map_err(|error| error.operation("open"))?;
         let name = options.to_string();
-        let (value_bytes_max, cleanup_interval) = (options.value_bytes_max, options.cleanup_interval);
-        let refused = |error: larder_core::Error| error.operation("open").with("store", &name);
-        let store: Box<dyn AnyStore> = match options.target {
-            Target::Postgres(_) => {
-                let driver = Postgres::connect(options).await.map_err(|fault| refused(fault.error))?;
-                Box::new(Store::new(driver, name, value_bytes_max, cleanup_interval))
-            }
-            Target::Sqlite(_) => {
-                let driver = Sqlite::connect(options).await.map_err(|fault| refused(fault.error))?;
-                Box::new(Store::new(driver, name, value_bytes_max, cleanup_interval))
-            }
-        };
-        Ok(Self { store })
+        let store = open(options).await;
+        store.map(|store| Self { store }).map_err(|error| error.operation("open").with("store", name))
     }
 
     /// Ends the background task, waits for the operations that are under way, and closes the connections. Dropping
@@ -75,6 +63,26 @@ impl SqlKv {
     pub async fn sweep(&self) -> Result<u64> {
         self.store.sweep().await
     }
+}
+
+/// A future with a type of its own: the compiler does not see that the drivers' futures may be sent, once they are part
+/// of another crate's.
+fn open(options: SqlOptions) -> BoxFuture<'static, Result<Box<dyn AnyStore>>> {
+    Box::pin(async move {
+        options.check()?;
+        let name = options.to_string();
+        let (value_bytes_max, cleanup_interval) = (options.value_bytes_max, options.cleanup_interval);
+        Ok(match &options.target {
+            Target::Postgres(_) => {
+                let driver = Postgres::connect(options).await.map_err(|fault| fault.error)?;
+                Box::new(Store::new(driver, name, value_bytes_max, cleanup_interval)) as Box<dyn AnyStore>
+            }
+            Target::Sqlite(_) => {
+                let driver = Sqlite::connect(options).await.map_err(|fault| fault.error)?;
+                Box::new(Store::new(driver, name, value_bytes_max, cleanup_interval))
+            }
+        })
+    })
 }
 
 impl KvStore for SqlKv {

@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
+mod backends;
 mod blob;
 mod config;
 mod kv;
+mod migrate;
 mod plugin;
 
 use clap::Subcommand;
@@ -21,6 +23,10 @@ pub(crate) enum Command {
     /// Check and explain a configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Move all of a store to another one; goes on where an interrupted run ended
+    Migrate(migrate::Args),
+    /// List the backends that are compiled in, and what they can do
+    Backends(backends::Args),
     /// Look at a plugin, and check whether it keeps the contract
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -31,6 +37,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Kv(command) => kv::run(&cli.place, command).await,
         Command::Blob(command) => blob::run(&cli.place, command).await,
         Command::Config(command) => config::run(&cli.place, &command),
+        Command::Migrate(args) => migrate::run(&cli.place, args).await,
+        Command::Backends(args) => backends::run(&args),
         Command::Plugin(command) => plugin::run(command).await,
     }
 }

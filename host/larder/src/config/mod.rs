@@ -19,7 +19,9 @@ mod environment;
 mod origin;
 mod overrides;
 mod parse;
+mod redact;
 mod reference;
+mod remote;
 mod sections;
 mod stores;
 mod table;
@@ -35,13 +37,15 @@ use serde_json::Value;
 
 pub use self::{
     environment::Environment,
-    sections::{CacheSection, FileSection, PersistenceSection, RedisSection, S3Section, StorageSection},
+    remote::{RedisSection, S3Section, SqlSection},
+    sections::{CacheSection, FileSection, PersistenceSection, StorageSection},
     stores::{
         AccessSection, FolderSection, GrantsSection, LimitsSection, PluginSection, StoreKind, StoreSection,
     },
 };
 pub(crate) use self::{
     origin::Origin,
+    redact::redact,
     reference::Text,
     table::nearest,
     units::{show_duration, show_size},
@@ -148,6 +152,13 @@ impl Config {
         self
     }
 
+    /// Resolves references (`${VAR}`) in another environment. What the configuration says stays as it is.
+    #[must_use]
+    pub fn in_environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
     fn read_text(text: &str, format: Format, origin: Origin, environment: Environment) -> Result<Self> {
         let tree = format.parse(text).map_err(|error| origin.explain(error, ""))?;
         Self::read_tree(tree, origin, environment)
@@ -170,6 +181,11 @@ impl Config {
 /// Reads a duration as a configuration has it: `30s`, `5m`, `250ms`, or seconds.
 pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
     units::duration(text)
+}
+
+/// Reads a size as a configuration has it: `64KiB`, `10MB`, or bytes.
+pub fn parse_size(text: &str) -> Option<u64> {
+    units::size(text)
 }
 
 fn read(path: &Path) -> Result<String> {

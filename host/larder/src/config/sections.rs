@@ -1,13 +1,17 @@
 //! The three sections that the project was founded on: `storage`, `cache`, `persistence`.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use larder_core::Result;
 
-use super::table::Table;
+use super::{
+    redact::redact,
+    remote::{self, RedisSection, S3Section},
+    table::Table,
+};
 
 /// `storage`: where blobs are kept. In place of the table a URL will do.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct StorageSection {
     /// `file`, `memory`, `s3`, a plugin's name or a URL. Without it there is no blob store of this section.
     pub backend: Option<String>,
@@ -15,17 +19,6 @@ pub struct StorageSection {
     pub s3: Option<S3Section>,
     /// What the backend `file` needs.
     pub file: Option<FileSection>,
-}
-
-/// `storage.s3`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct S3Section {
-    /// The bucket.
-    pub bucket: Option<String>,
-    /// Its region.
-    pub region: Option<String>,
-    /// What the paths of all blobs begin with in the bucket.
-    pub prefix: Option<String>,
 }
 
 /// `storage.file`.
@@ -36,7 +29,7 @@ pub struct FileSection {
 }
 
 /// `cache`: the cache in front of slower stores.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct CacheSection {
     /// Whether there is one. A section in a file that does not say it means that there is.
     pub enabled: bool,
@@ -50,25 +43,8 @@ pub struct CacheSection {
     pub redis: Option<RedisSection>,
 }
 
-/// `cache.redis`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RedisSection {
-    /// Name or address; `localhost` where it is not given.
-    pub host: String,
-    /// Port; 6379 where it is not given.
-    pub port: u16,
-    /// Number of the database; 0 where it is not given.
-    pub db: u32,
-}
-
-impl Default for RedisSection {
-    fn default() -> Self {
-        Self { host: "localhost".to_owned(), port: 6_379, db: 0 }
-    }
-}
-
 /// `persistence`: which backends keep state and cached data.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct PersistenceSection {
     /// Keeps the key-value store `state`: `file`, `memory`, `redis`, a plugin's name or a URL.
     pub state_backend: Option<String>,
@@ -76,6 +52,42 @@ pub struct PersistenceSection {
     pub cache_backend: Option<String>,
     /// How often expired entries are swept; a minute where it is not given.
     pub cleanup_interval: Option<Duration>,
+    /// Where the server of the backend `redis` is; as in `cache.redis` where it is not given.
+    pub redis: Option<RedisSection>,
+}
+
+// A URL may hold a password.
+impl fmt::Debug for StorageSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StorageSection")
+            .field("backend", &self.backend.as_deref().map(redact))
+            .field("s3", &self.s3)
+            .field("file", &self.file)
+            .finish()
+    }
+}
+
+impl fmt::Debug for CacheSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheSection")
+            .field("enabled", &self.enabled)
+            .field("backend", &self.backend.as_deref().map(redact))
+            .field("ttl", &self.ttl)
+            .field("max_size", &self.max_size)
+            .field("redis", &self.redis)
+            .finish()
+    }
+}
+
+impl fmt::Debug for PersistenceSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersistenceSection")
+            .field("state_backend", &self.state_backend.as_deref().map(redact))
+            .field("cache_backend", &self.cache_backend.as_deref().map(redact))
+            .field("cleanup_interval", &self.cleanup_interval)
+            .field("redis", &self.redis)
+            .finish()
+    }
 }
 
 pub(super) fn read(root: &Table<'_>) -> Result<(StorageSection, CacheSection, PersistenceSection)> {
@@ -89,21 +101,19 @@ pub(super) fn read(root: &Table<'_>) -> Result<(StorageSection, CacheSection, Pe
             .table("cache", &["enabled", "backend", "ttl", "max_size", "redis"], cache)?
             .unwrap_or_default(),
     };
-    let known = ["state_backend", "cache_backend", "cleanup_interval"];
+    let known = ["state_backend", "cache_backend", "cleanup_interval", "redis"];
     let persistence = root.table("persistence", &known, persistence)?.unwrap_or_default();
     Ok((storage, cache, persistence))
 }
 
 fn storage(table: &Table<'_>) -> Result<StorageSection> {
-    let s3 = table.table("s3", &["bucket", "region", "prefix"], |s3| {
-        Ok(S3Section { bucket: s3.text("bucket")?, region: s3.text("region")?, prefix: s3.text("prefix")? })
-    })?;
+    let s3 = table.table("s3", &remote::S3, remote::s3)?;
     let file = table.table("file", &["path"], |file| Ok(FileSection { path: file.text("path")? }))?;
     Ok(StorageSection { backend: table.text("backend")?, s3, file })
 }
 
 fn cache(table: &Table<'_>) -> Result<CacheSection> {
-    let redis = table.table("redis", &["host", "port", "db"], redis)?;
+    let redis = table.table("redis", &remote::REDIS, remote::redis)?;
     Ok(CacheSection {
         enabled: table.truth("enabled")?.unwrap_or(true),
         backend: table.text("backend")?,
@@ -113,21 +123,11 @@ fn cache(table: &Table<'_>) -> Result<CacheSection> {
     })
 }
 
-fn redis(table: &Table<'_>) -> Result<RedisSection> {
-    let default = RedisSection::default();
-    let port = table.number("port", u64::from(u16::MAX))?.and_then(|port| u16::try_from(port).ok());
-    let db = table.number("db", u64::from(u32::MAX))?.and_then(|db| u32::try_from(db).ok());
-    Ok(RedisSection {
-        host: table.text("host")?.unwrap_or(default.host),
-        port: port.unwrap_or(default.port),
-        db: db.unwrap_or(default.db),
-    })
-}
-
 fn persistence(table: &Table<'_>) -> Result<PersistenceSection> {
     Ok(PersistenceSection {
         state_backend: table.text("state_backend")?,
         cache_backend: table.text("cache_backend")?,
         cleanup_interval: table.duration("cleanup_interval")?,
+        redis: table.table("redis", &remote::REDIS, remote::redis)?,
     })
 }

@@ -3,17 +3,35 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use larder_core::Result;
+use serde::Serialize;
 
-use super::{reference::Text, table::Table};
+use super::{
+    redact::redact,
+    reference::Text,
+    remote::{self, RedisSection, S3Section, SqlSection},
+    table::Table,
+};
+use crate::backends;
 
 /// What a store keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StoreKind {
     /// Keys and values.
     #[default]
     Kv,
     /// Blobs.
     Blob,
+}
+
+impl StoreKind {
+    /// What a store of this kind keeps, in words.
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::Kv => "entries",
+            Self::Blob => "blobs",
+        }
+    }
 }
 
 impl fmt::Display for StoreKind {
@@ -25,17 +43,29 @@ impl fmt::Display for StoreKind {
     }
 }
 
-/// `stores.NAME`. In place of the table a URL will do; such a store is key-value, but for `s3://`.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// `stores.NAME`. In place of the table a URL will do.
+#[derive(Clone, Default, PartialEq)]
 pub struct StoreSection {
     /// `kv` or `blob`.
     pub kind: StoreKind,
     /// Where it is, instead of `backend` and `path`.
     pub url: Option<String>,
-    /// `memory`, `file` or a plugin's name.
+    /// A backend's name, as `larder backends` lists them, or a plugin's.
     pub backend: Option<String>,
-    /// The folder of the backend `file`.
+    /// The folder of the backend `file`, the file of the backend `sqlite`.
     pub path: Option<String>,
+    /// Where the server of the backend `redis` is.
+    pub redis: Option<RedisSection>,
+    /// The bucket of the backend `s3`.
+    pub s3: Option<S3Section>,
+    /// The table of the backends `postgres` and `sqlite`.
+    pub sql: Option<SqlSection>,
+    /// The service of the backend `opendal`.
+    pub scheme: Option<String>,
+    /// What that service is opened with. A value may be `${VAR}` or `file:PATH`.
+    pub options: BTreeMap<String, String>,
+    /// What the store must be able to do: it is not opened where it can't.
+    pub requires: Vec<String>,
     /// Plugins in front of the backend, the outermost first.
     pub layers: Vec<String>,
     /// Largest value in bytes, of a key-value store.
@@ -46,8 +76,32 @@ pub struct StoreSection {
     pub retries: Option<u32>,
     /// Most operations at once; more wait.
     pub concurrency: Option<u32>,
-    /// How often expired entries are swept, of a key-value store in files.
+    /// How often expired entries are swept, where the backend sweeps them.
     pub cleanup_interval: Option<Duration>,
+}
+
+// URLs and options may hold secrets.
+impl fmt::Debug for StoreSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreSection")
+            .field("kind", &self.kind)
+            .field("url", &self.url.as_deref().map(redact))
+            .field("backend", &self.backend.as_deref().map(redact))
+            .field("path", &self.path)
+            .field("redis", &self.redis)
+            .field("s3", &self.s3)
+            .field("sql", &self.sql)
+            .field("scheme", &self.scheme)
+            .field("options", &Shown(&self.options))
+            .field("requires", &self.requires)
+            .field("layers", &self.layers)
+            .field("value_max", &self.value_max)
+            .field("timeout", &self.timeout)
+            .field("retries", &self.retries)
+            .field("concurrency", &self.concurrency)
+            .field("cleanup_interval", &self.cleanup_interval)
+            .finish()
+    }
 }
 
 /// `plugins.NAME`.
@@ -142,11 +196,17 @@ pub struct LimitsSection {
     pub instances: Option<u32>,
 }
 
-const STORE: [&str; 10] = [
+const STORE: [&str; 16] = [
     "kind",
     "url",
     "backend",
     "path",
+    "redis",
+    "s3",
+    "sql",
+    "scheme",
+    "options",
+    "requires",
     "layers",
     "value_max",
     "timeout",
@@ -191,17 +251,45 @@ fn named<T>(table: &Table<'_>, read: impl Fn(&str) -> Result<T>) -> Result<BTree
 }
 
 fn from_url(url: &str) -> StoreSection {
-    let kind = if url.starts_with("s3://") { StoreKind::Blob } else { StoreKind::Kv };
+    let kind = default_kind(Some(url), None);
     StoreSection { kind, url: Some(url.to_owned()), ..StoreSection::default() }
+}
+
+/// What a store keeps that does not say it: blobs where its backend keeps nothing else.
+fn default_kind(url: Option<&str>, backend: Option<&str>) -> StoreKind {
+    let of_url = |url: &&str| backends::of_url(url);
+    let backend = url.as_ref().and_then(of_url).or(backend.as_ref().and_then(of_url)).or(backend.and_then(backends::named));
+    match backend {
+        Some(backend) if !backend.keeps(StoreKind::Kv) => StoreKind::Blob,
+        _ => StoreKind::Kv,
+    }
 }
 
 fn store(table: &Table<'_>) -> Result<StoreSection> {
     let count = |key| Ok(table.number(key, u64::from(u32::MAX))?.and_then(|n| u32::try_from(n).ok()));
+    let (url, mut backend) = (table.text("url")?, table.text("backend")?);
+    let redis = table.table("redis", &remote::REDIS, remote::redis)?;
+    let s3 = table.table("s3", &remote::S3, remote::s3)?;
+    let sql = table.table("sql", &remote::SQL, remote::sql)?;
+    if url.is_none() && backend.is_none() {
+        // A table of a backend's own says which one is meant.
+        backend = [("redis", redis.is_some()), ("s3", s3.is_some())]
+            .into_iter()
+            .find_map(|(name, is_there)| is_there.then(|| name.to_owned()))
+            .or_else(|| sql.as_ref().and_then(|sql| sql.url.clone()));
+    }
+    let kind = table.word("kind", &[("kv", StoreKind::Kv), ("blob", StoreKind::Blob)])?;
     Ok(StoreSection {
-        kind: table.word("kind", &[("kv", StoreKind::Kv), ("blob", StoreKind::Blob)])?.unwrap_or_default(),
-        url: table.text("url")?,
-        backend: table.text("backend")?,
+        kind: kind.unwrap_or_else(|| default_kind(url.as_deref(), backend.as_deref())),
+        url,
+        backend,
         path: table.text("path")?,
+        redis,
+        s3,
+        sql,
+        scheme: table.text("scheme")?,
+        options: table.any_table("options", settings)?.unwrap_or_default(),
+        requires: table.texts("requires")?,
         layers: table.texts("layers")?,
         value_max: table.size("value_max")?,
         timeout: table.duration("timeout")?,

@@ -57,7 +57,7 @@ fn the_founding_sections_are_read_as_they_stand() {
     assert_eq!(config.cache.backend.as_deref(), Some("redis"));
     assert_eq!(config.cache.ttl, Some(Duration::from_secs(3600)));
     assert_eq!(config.cache.max_size, Some(1000));
-    assert_eq!(config.cache.redis, Some(RedisSection { host: "localhost".into(), port: 6379, db: 0 }));
+    assert_eq!(config.cache.redis, Some(RedisSection::default()));
     assert_eq!(config.persistence.state_backend.as_deref(), Some("redis"));
     assert_eq!(config.persistence.cache_backend.as_deref(), Some("memory"));
     assert_eq!(config.persistence.cleanup_interval, Some(Duration::from_secs(86_400)));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Backend, CallMode, Plan, PluginPlan, StorePlan};
+use super::{CallMode, Plan, PluginPlan, StorePlan};
 use crate::config::{AccessSection, StoreKind, show_duration, show_size};
 
 impl fmt::Display for Plan {
@@ -61,7 +61,10 @@ fn explain_store(f: &mut fmt::Formatter<'_>, store: &StorePlan) -> fmt::Result {
         writeln!(f, "  concurrency    {concurrency} at once")?;
     }
     writeln!(f, "  backend        {}", store.backend)?;
-    if store.kind == StoreKind::Kv && matches!(store.backend, Backend::File(_)) {
+    if let Some(required) = store.requires.shown() {
+        writeln!(f, "                 must have: {required}")?;
+    }
+    if store.kind == StoreKind::Kv && store.backend.sweeps() {
         writeln!(
             f,
             "                 expired entries are swept every {}",

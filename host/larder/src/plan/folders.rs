@@ -1,11 +1,12 @@
-//! No two stores in one folder: a key-value store's files would show up as blobs, or be overwritten
-//! as such, and two databases in one folder would lock each other out.
+//! No two stores on the same data: a key-value store's files would show up as blobs, or be overwritten as such, two
+//! databases in one folder would lock each other out, and two stores with the same keys of a server would overwrite
+//! what the other one keeps.
 
 use std::path::{Component, Path, PathBuf};
 
 use larder_core::{Error, Result};
 
-use super::{Backend, Plan};
+use super::{Backend, Plan, StorePlan};
 use crate::config::{AccessSection, StoreKind};
 
 struct Claim<'a> {
@@ -17,6 +18,7 @@ struct Claim<'a> {
 }
 
 pub(super) fn check(plan: &Plan) -> Result<()> {
+    check_servers(plan)?;
     let claims = claims(plan);
     for (i, one) in claims.iter().enumerate() {
         for other in claims.iter().skip(i + 1) {
@@ -34,6 +36,26 @@ pub(super) fn check(plan: &Plan) -> Result<()> {
                 return Err(plan.origin.explain(error, ""));
             }
         }
+    }
+    Ok(())
+}
+
+/// Two stores with the same keys in Redis, or the same table.
+fn check_servers(plan: &Plan) -> Result<()> {
+    let kept = |store: &StorePlan| matches!(store.backend, Backend::Redis(_) | Backend::Sql(_));
+    let stores: Vec<_> = plan.stores.iter().filter(|(_, store)| kept(store)).collect();
+    for (i, (one, store)) in stores.iter().enumerate() {
+        let same = stores.iter().skip(i + 1).find(|(_, other)| store.backend.overlaps(&other.backend));
+        let Some((other, _)) = same else { continue };
+        let remedy = match store.backend {
+            Backend::Redis(_) => "a `prefix`",
+            _ => "a `table`",
+        };
+        let message = format!(
+            "the stores `{one}` and `{other}` would be the same data, {}: give one of them {remedy} of its own",
+            store.backend
+        );
+        return Err(plan.origin.explain(Error::config(message), ""));
     }
     Ok(())
 }
@@ -65,7 +87,7 @@ fn claims(plan: &Plan) -> Vec<Claim<'_>> {
 }
 
 /// The absolute path without `.` and `..`; as far as that can be told without the disk.
-fn plain(path: &Path) -> PathBuf {
+pub(super) fn plain(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut plain = PathBuf::new();
     for part in path.components() {

@@ -7,14 +7,17 @@
 mod backend;
 mod explain;
 mod folders;
+mod guards;
 mod plugins;
+mod remote;
+mod requires;
 mod stores;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
 
-pub(crate) use self::backend::Backend;
+pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 
 /// Name of the store that `persistence.state_backend` keeps.
@@ -49,14 +52,15 @@ pub(crate) struct StorePlan {
     pub(crate) guards: Guards,
     pub(crate) value_bytes_max: Option<usize>,
     pub(crate) cleanup_interval: Duration,
+    pub(crate) requires: Requirements,
 }
 
-/// What stands between the layers and a backend that may be slow or away.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Guards {
-    pub(crate) retries: Option<u32>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) concurrency: Option<usize>,
+impl StorePlan {
+    /// Layers and backend, as a person knows the store, without secrets.
+    pub(crate) fn shown(&self) -> String {
+        let layers = self.layers.iter().map(|layer| format!("plugin {layer} in front of "));
+        layers.chain([self.backend.to_string()]).collect()
+    }
 }
 
 /// A plugin with its settings resolved. Holds secrets, so that `Debug` is by hand.
@@ -97,7 +101,7 @@ impl Config {
     ///
     /// # Errors
     /// `config`, naming the key and what would be right. What a section names that is not built yet
-    /// is refused by its name.
+    /// is refused by its name. Nothing is reached: a server that is away is told when it is opened.
     pub fn plan(&self) -> Result<Plan> {
         let plugins = plugins::plan(self)?;
         let mut plan = Plan {
@@ -125,6 +129,37 @@ impl Plan {
     /// without effect.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.warnings.iter().map(String::as_str)
+    }
+
+    /// The same plan with only these stores, and nothing that the others need.
+    ///
+    /// # Errors
+    /// `config` where one of them is not there, naming the nearest.
+    pub fn only(mut self, names: &[&str]) -> Result<Self> {
+        names.iter().try_for_each(|name| self.any_store(name).map(drop))?;
+        self.stores.retain(|name, _| names.contains(&name.as_str()));
+        let kept = |name: &String| names.contains(&name.as_str());
+        self.default_kv = self.default_kv.filter(kept);
+        self.default_blobs = self.default_blobs.filter(kept);
+        Ok(self)
+    }
+
+    /// What the store of that name keeps.
+    ///
+    /// # Errors
+    /// `config` where there is none, naming the nearest.
+    pub fn kind(&self, name: &str) -> Result<StoreKind> {
+        self.any_store(name).map(|store| store.kind)
+    }
+
+    /// The store of that name, of whatever kind.
+    pub(crate) fn any_store(&self, name: &str) -> Result<&StorePlan> {
+        self.stores.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.stores.keys().map(String::as_str).collect();
+            let near = nearest(name, known.iter().copied()).unwrap_or_default();
+            let known = known.join(", ");
+            Error::config(format!("there is no store `{name}`; did you mean `{near}`? (stores: {known})"))
+        })
     }
 
     /// The store of that name, or an error that says which there are.

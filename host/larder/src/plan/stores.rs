@@ -4,20 +4,21 @@ use std::{path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
 
-use super::{Backend, CACHE, CLEANUP_INTERVAL, Guards, Plan, STATE, STORAGE, StorePlan};
-use crate::config::{Config, StoreKind, StoreSection, Text, nearest, show_size};
+use super::{
+    Backend, CACHE, CLEANUP_INTERVAL, Plan, Requirements, STATE, STORAGE, StorePlan,
+    backend::Word,
+    guards::guards,
+    remote::Tables,
+};
+use crate::{
+    backends,
+    config::{Config, StoreKind, StoreSection, Text, nearest, redact, show_size},
+};
 
 /// Where `file` keeps the stores of `persistence`, which has no key for a path.
 const PERSISTENCE_FOLDER: &str = "larder-data";
 /// Where the section `storage` keeps its files unless it says so.
 const STORAGE_FOLDER: &str = "./data/";
-
-/// Repetitions where the configuration does not say a number.
-const RETRIES: u32 = 2;
-/// Longest attempt on files: an fsync of a busy disk takes seconds, half a minute is a broken one.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// Most operations on files at once: far above what a group commit gathers, far below the memory.
-const CONCURRENCY: usize = 1_024;
 
 /// Largest value that `value_max` may ask for, in bytes; larger things are blobs.
 const VALUE_BYTES_CEILING: u64 = 256 << 20;
@@ -49,19 +50,11 @@ fn refuse_cache_tiers(config: &Config) -> Result<()> {
         return Ok(());
     }
     let (key, what) = match &cache.backend {
-        Some(backend) => ("cache.backend", format!("the cache (backend `{}`)", shown(backend))),
+        Some(backend) => ("cache.backend", format!("the cache (backend `{}`)", redact(backend))),
         None => ("cache.enabled", "the cache".to_owned()),
     };
     let message = format!("{what} is not built yet; set `cache.enabled` to false");
     Err(config.origin.explain(Error::config(message), key))
-}
-
-/// A backend's name as it may be shown: of a URL only the scheme, since the rest may hold a password.
-fn shown(backend: &str) -> String {
-    match backend.split_once("://") {
-        Some((scheme, _)) => format!("{scheme}://"),
-        None => Text(backend).0.to_owned(),
-    }
 }
 
 fn persistence(config: &Config, plan: &mut Plan) -> Result<()> {
@@ -74,8 +67,14 @@ fn persistence(config: &Config, plan: &mut Plan) -> Result<()> {
     for (name, key, backend) in stores {
         let Some(word) = backend else { continue };
         let folder = || Ok(config.origin.resolve(PERSISTENCE_FOLDER).join(name));
-        let backend = Backend::read(word, key, folder, config)?;
-        swept |= matches!(backend, Backend::File(_));
+        let redis = match (&section.redis, &config.cache.redis) {
+            (Some(own), _) => Some((own, "persistence.redis")),
+            (None, Some(of_cache)) => Some((of_cache, "cache.redis")),
+            (None, None) => None,
+        };
+        let tables = Tables { section: "persistence", redis, redis_store: Some(name), ..Tables::default() };
+        let backend = Word { config, key, kind: StoreKind::Kv, tables }.read(word, folder)?;
+        swept |= backend.sweeps();
         let interval = interval(config, section.cleanup_interval, "persistence.cleanup_interval")?;
         let store = StorePlan {
             kind: StoreKind::Kv,
@@ -85,13 +84,17 @@ fn persistence(config: &Config, plan: &mut Plan) -> Result<()> {
             layers: Vec::new(),
             value_bytes_max: None,
             cleanup_interval: interval,
+            requires: Requirements::default(),
         };
         plan.stores.insert(name.to_owned(), store);
     }
+    if section.redis.is_some() && !plan.stores.values().any(|store| matches!(store.backend, Backend::Redis(_))) {
+        plan.warnings.push("persistence.redis is for the backend `redis`, which this section does not use".to_owned());
+    }
     if section.cleanup_interval.is_some() && !swept {
         plan.warnings.push(
-            "persistence.cleanup_interval is for the backend `file`, which this section does not use: memory removes \
-             expired entries as it is written to, and a plugin does it in its own way"
+            "persistence.cleanup_interval is for backends that are swept, which this section does not use: memory \
+             removes expired entries as it is written to, and a plugin does it in its own way"
                 .to_owned(),
         );
     }
@@ -111,7 +114,8 @@ fn storage(config: &Config, plan: &mut Plan) -> Result<()> {
         let path = section.file.as_ref().and_then(|file| file.path.as_deref()).unwrap_or(STORAGE_FOLDER);
         path_of(config, path, "storage.file.path")
     };
-    let backend = Backend::read(word, "storage.backend", folder, config)?;
+    let tables = Tables { section: "storage", s3: section.s3.as_ref(), ..Tables::default() };
+    let backend = Word { config, key: "storage.backend", kind: StoreKind::Blob, tables }.read(word, folder)?;
     let store = StorePlan {
         kind: StoreKind::Blob,
         from: config.origin.of("storage"),
@@ -120,6 +124,7 @@ fn storage(config: &Config, plan: &mut Plan) -> Result<()> {
         layers: Vec::new(),
         value_bytes_max: None,
         cleanup_interval: CLEANUP_INTERVAL,
+        requires: Requirements::default(),
     };
     plan.stores.insert(STORAGE.to_owned(), store);
     Ok(())
@@ -129,7 +134,7 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
     let at = |key: &str| format!("stores.{name}.{key}");
     let refuse = |key: &str, message: String| config.origin.explain(Error::config(message), &at(key));
     let (key, word) = match (&section.url, &section.backend) {
-        (Some(url), None) if url.contains("://") => ("url", url),
+        (Some(url), None) if url.contains("://") || Text(url).is_reference() => ("url", url),
         (Some(_), None) => {
             return Err(refuse("url", "expected a URL, such as memory:// or file:///data".to_owned()));
         }
@@ -138,7 +143,7 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
         (None, None) => {
             return Err(refuse(
                 "backend",
-                "missing: `memory`, `file`, a plugin's name, or `url` instead".to_owned(),
+                "missing: a backend's name, as `larder backends` lists them, a plugin's name, or `url` instead".to_owned(),
             ));
         }
     };
@@ -146,10 +151,20 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
         Some(path) => path_of(config, path, &at("path")),
         None => Err(refuse("path", "missing: the folder of the backend `file`".to_owned())),
     };
-    let backend = Backend::read(word, &at(key), folder, config)?;
-    if section.path.is_some() && (key == "url" || !matches!(backend, Backend::File(_))) {
-        return Err(refuse("path", "only the backend `file` has a path".to_owned()));
-    }
+    let path = section.path.as_ref().map(|path| path_of(config, path, &at("path"))).transpose()?;
+    let (prefix, redis_at) = (format!("stores.{name}"), at("redis"));
+    let tables = Tables {
+        section: &prefix,
+        path: path.as_deref(),
+        redis: section.redis.as_ref().map(|table| (table, redis_at.as_str())),
+        redis_store: None,
+        s3: section.s3.as_ref(),
+        sql: section.sql.as_ref(),
+        scheme: section.scheme.as_deref(),
+        options: Some(&section.options),
+    };
+    let backend = Word { config, key: &at(key), kind: section.kind, tables }.read(word, folder)?;
+    check_tables(section, key, word, &refuse)?;
     for layer in &section.layers {
         if !config.plugins.contains_key(layer) {
             let near = nearest(layer, config.plugins.keys().map(String::as_str));
@@ -160,13 +175,13 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
     if section.kind == StoreKind::Blob && section.value_max.is_some() {
         return Err(refuse("value_max", "only a key-value store has it".to_owned()));
     }
-    let swept = section.kind == StoreKind::Kv && matches!(backend, Backend::File(_));
+    let swept = section.kind == StoreKind::Kv && backend.sweeps();
     if section.cleanup_interval.is_some() && !swept {
-        return Err(refuse(
-            "cleanup_interval",
-            "only a key-value store of the backend `file` has it".to_owned(),
-        ));
+        let message = "only a key-value store of the backends `file`, `redis`, `postgres` and `sqlite` has it";
+        return Err(refuse("cleanup_interval", message.to_owned()));
     }
+    let requires = Requirements::read(section.kind, &section.requires)
+        .map_err(|error| config.origin.explain(error, &at("requires")))?;
     check_numbers(section, &refuse)?;
     Ok(StorePlan {
         kind: section.kind,
@@ -176,7 +191,37 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
         layers: section.layers.clone(),
         value_bytes_max: section.value_max.and_then(|max| usize::try_from(max).ok()),
         cleanup_interval: interval(config, section.cleanup_interval, &at("cleanup_interval"))?,
+        requires,
     })
+}
+
+/// Refuses tables that the backend does not read, so that nothing that was typed is ignored.
+fn check_tables(
+    section: &StoreSection,
+    key: &str,
+    word: &str,
+    refuse: &impl Fn(&str, String) -> Error,
+) -> Result<()> {
+    let by_url = key == "url" || word.contains("://");
+    let backend = backends::named(word).or_else(|| backends::of_url(word)).map(|backend| backend.name);
+    let is = |names: &[&str]| !by_url && backend.is_some_and(|name| names.contains(&name));
+    let sql = ["postgres", "sqlite"];
+    // A URL says where the database is; its table may stand beside it.
+    let reads_sql = is(&sql) || backend.is_none_or(|name| sql.contains(&name));
+    for (table, is_there, is_read, whose) in [
+        ("path", section.path.is_some(), is(&["file", "sqlite"]), "the backends `file` and `sqlite` have"),
+        ("redis", section.redis.is_some(), is(&["redis"]), "the backend `redis` has"),
+        ("s3", section.s3.is_some(), is(&["s3"]), "the backend `s3` has"),
+        ("sql", section.sql.is_some(), reads_sql, "the backends `postgres` and `sqlite` have"),
+        ("scheme", section.scheme.is_some(), is(&["opendal"]), "the backend `opendal` has"),
+        ("options", !section.options.is_empty(), is(&["opendal"]), "the backend `opendal` has"),
+    ] {
+        if is_there && !is_read {
+            let why = if by_url { ", and a URL says it itself" } else { "" };
+            return Err(refuse(table, format!("only {whose} it{why}")));
+        }
+    }
+    Ok(())
 }
 
 fn check_numbers(section: &StoreSection, refuse: &impl Fn(&str, String) -> Error) -> Result<()> {
@@ -194,22 +239,6 @@ fn check_numbers(section: &StoreSection, refuse: &impl Fn(&str, String) -> Error
         return Err(refuse("retries", format!("expected up to {RETRIES_CEILING}, found {retries}")));
     }
     Ok(())
-}
-
-/// What guards a backend. Memory is never away and never slow; a plugin has a deadline and a pool of
-/// its own; a blob may be as large as it likes, and so may the time that its bytes take to the disk.
-/// They get a guard only where the configuration asks for it.
-fn guards(kind: StoreKind, backend: &Backend, section: &StoreSection) -> Guards {
-    let native = kind == StoreKind::Kv && matches!(backend, Backend::File(_));
-    let retried = native || matches!(backend, Backend::Plugin(_));
-    Guards {
-        retries: section.retries.or(retried.then_some(RETRIES)).filter(|retries| *retries > 0),
-        timeout: section.timeout.or(native.then_some(TIMEOUT)),
-        concurrency: section
-            .concurrency
-            .and_then(|n| usize::try_from(n).ok())
-            .or(native.then_some(CONCURRENCY)),
-    }
 }
 
 fn interval(config: &Config, given: Option<Duration>, key: &str) -> Result<Duration> {
@@ -235,9 +264,10 @@ fn choose_defaults(plan: &mut Plan) {
             from: "the default".to_owned(),
             backend: Backend::Memory,
             layers: Vec::new(),
-            guards: Guards::default(),
+            guards: guards(StoreKind::Kv, &Backend::Memory, &StoreSection::default()),
             value_bytes_max: None,
             cleanup_interval: CLEANUP_INTERVAL,
+            requires: Requirements::default(),
         };
         plan.stores.insert(STATE.to_owned(), store);
     }

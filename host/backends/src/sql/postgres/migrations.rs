@@ -56,7 +56,7 @@ pub(super) async fn migrate(
         )
         .await?;
         let qualified = qualified(schema, table);
-        for step in steps.iter().copied().flatten() {
+        for step in steps.concat() {
             run(connection, step.replace("{table}", &qualified)).await?;
         }
         let record = format!(

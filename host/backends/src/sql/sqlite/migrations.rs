@@ -34,7 +34,7 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, table: &Name) -> 
         );
         run(connection, create).await?;
         let index = quote(&format!("{table} by expiry"));
-        for step in steps.iter().copied().flatten() {
+        for step in steps.concat() {
             run(connection, filled(step, &table.quoted(), &index)).await?;
         }
         for record in [
