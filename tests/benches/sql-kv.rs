@@ -35,7 +35,8 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let keys: Arc<[Key]> = (0..KEYS).map(|i| Key::new(format!("k{i:08}")).unwrap()).collect();
     runtime.block_on(async {
-        let folder = tempfile::Builder::new().prefix("sql-kv-").tempdir_in(larder_tests::target_dir()).unwrap();
+        let folder =
+            tempfile::Builder::new().prefix("sql-kv-").tempdir_in(larder_tests::target_dir()).unwrap();
         let url = format!("sqlite://{}", folder.path().join("ours.db").display());
         let ours = Ours::open(&url, keys.clone()).await;
         let bare = BareSqlite::open(&folder.path().join("bare.db"), keys.clone()).await;
@@ -53,9 +54,27 @@ async fn compare(bench: &mut Bench, name: &str, ours: &Ours, bare: &impl Bare) {
     let (gets, puts) = (bench.calls(3_000), bench.calls(400));
     let target = Target::AtMost(1.2);
     let what = format!("{name}: get");
-    bench.ratio_async(&what, Unit::Nanos, target, ROUNDS, async || ours.get(gets).await, async || bare.get(gets).await).await;
+    bench
+        .ratio_async(
+            &what,
+            Unit::Nanos,
+            target,
+            ROUNDS,
+            async || ours.get(gets).await,
+            async || bare.get(gets).await,
+        )
+        .await;
     let what = format!("{name}: set");
-    bench.ratio_async(&what, Unit::Nanos, target, ROUNDS, async || ours.put(puts).await, async || bare.put(puts).await).await;
+    bench
+        .ratio_async(
+            &what,
+            Unit::Nanos,
+            target,
+            ROUNDS,
+            async || ours.put(puts).await,
+            async || bare.put(puts).await,
+        )
+        .await;
 }
 
 /// The store, called as a fetcher calls it: through the trait.
@@ -129,7 +148,10 @@ impl BareSqlite {
         .execute(&bare.writer)
         .await
         .unwrap();
-        query("CREATE INDEX i ON t (expires_at) WHERE expires_at IS NOT NULL").execute(&bare.writer).await.unwrap();
+        query("CREATE INDEX i ON t (expires_at) WHERE expires_at IS NOT NULL")
+            .execute(&bare.writer)
+            .await
+            .unwrap();
         let mut filling = bare.writer.begin().await.unwrap();
         for key in bare.keys.iter() {
             bare.insert(key, 0).execute(&mut *filling).await.unwrap();
@@ -235,7 +257,11 @@ impl Bare for BarePostgres {
                  ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, \
                  expires_at = excluded.expires_at RETURNING version",
             );
-            let put = statement.bind(pick(&self.keys, i).as_bytes()).bind(VALUE).bind(None::<i64>).bind(None::<i64>);
+            let put = statement
+                .bind(pick(&self.keys, i).as_bytes())
+                .bind(VALUE)
+                .bind(None::<i64>)
+                .bind(None::<i64>);
             std::hint::black_box(put.fetch_optional(&self.pool).await.unwrap().unwrap().get::<i64, _>(0));
         }
         watch.nanos_per(puts)

@@ -49,7 +49,11 @@ fn what_is_not_built_yet_is_refused_by_its_name() {
 #[test]
 fn what_is_no_backend_is_told_with_those_that_there_are() {
     let larder = Larder::new();
-    let error = larder.refused(&["kv", "get", "a", "--url", "rebis://:hunter2@h"], 11, &["rebis://", "redis", "sqlite"]);
+    let error = larder.refused(
+        &["kv", "get", "a", "--url", "rebis://:hunter2@h"],
+        11,
+        &["rebis://", "redis", "sqlite"],
+    );
     assert!(!error.contains("hunter2"), "{error}");
     larder.refused(&["blob", "ls", "--url", "gopher://h/x"], 11, &["gopher", "s3", "compiled in"]);
     larder.refused(&["blob", "ls", "--url", "redis://h"], 11, &["`redis` keeps entries", "s3"]);
@@ -64,7 +68,8 @@ fn a_server_that_is_away_is_told_so() {
         format!("redis://ada:hunter2@127.0.0.1:{port}"),
         format!("postgres://ada:hunter2@127.0.0.1:{port}/db"),
     ] {
-        let error = larder.refused(&["kv", "get", "a", "--url", &url], 6, &["unavailable", &port.to_string()]);
+        let error =
+            larder.refused(&["kv", "get", "a", "--url", &url], 6, &["unavailable", &port.to_string()]);
         assert!(!error.contains("hunter2"), "{error}");
     }
 }

@@ -126,7 +126,10 @@ fn a_migration_killed_twice_is_gone_on_with_and_ends_equal() {
         assert_eq!(done.code, Some(0), "{}\n{}", done.err, done.out);
         let report: Value = serde_json::from_str(&done.out).unwrap();
         assert!(steps >= 2 && report["resumed"] == true, "{report}");
-        assert_eq!((&report["copied"], &report["verification"]["compared"]), (&12_000.into(), &12_000.into()));
+        assert_eq!(
+            (&report["copied"], &report["verification"]["compared"]),
+            (&12_000.into(), &12_000.into())
+        );
         assert_eq!(scanned(&larder, from), scanned(&larder, to), "{to}, and no checkpoint is left");
     }
 }
@@ -140,7 +143,16 @@ fn blobs_killed_twice_on_their_way_arrive_with_their_metadata() {
         larder.write("blob", vec![number as u8; size]);
         let (path, meta) = (format!("a/{}/{number}", number % 3), format!("n={number}"));
         larder.done(&[
-            "blob", "put", "blob", &path, "--store", "pages", "--content-type", "text/x", "--meta", &meta,
+            "blob",
+            "put",
+            "blob",
+            &path,
+            "--store",
+            "pages",
+            "--content-type",
+            "text/x",
+            "--meta",
+            &meta,
         ]);
     }
     for to in ["copies", "foldered"] {

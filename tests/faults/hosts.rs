@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use larder_backends::{
-    redis::{RedisKv, RedisOptions},
-    sql::{SqlKv, SqlOptions},
-};
+use larder::{Config, Host};
 use larder_core::KvStore;
 
 /// Hosts on one server: what one of them writes, the other reads.
 const HOSTS: usize = 2;
 
-/// Opens hosts on the store at a URL.
+/// Opens hosts on the store at a URL, as they are by default.
 pub(crate) async fn open(url: &str) -> Vec<Arc<dyn KvStore>> {
-    let mut stores: Vec<Arc<dyn KvStore>> = Vec::new();
+    open_with(url, "").await
+}
+
+/// The same with more keys of a store's section: `, timeout: 1s`.
+pub(crate) async fn open_with(url: &str, more: &str) -> Vec<Arc<dyn KvStore>> {
+    let mut stores = Vec::new();
     for _ in 0..HOSTS {
-        if url.starts_with("redis") {
-            stores.push(Arc::new(RedisKv::connect(RedisOptions::from_url(url).unwrap()).await.unwrap()));
-        } else {
-            stores.push(Arc::new(SqlKv::connect(SqlOptions::from_url(url).unwrap()).await.unwrap()));
-        }
+        let yaml = format!("stores: {{ state: {{ kind: kv, url: '{url}'{more} }} }}");
+        let host = Host::open(Config::from_yaml(&yaml).unwrap().plan().unwrap()).await.unwrap();
+        // The store lives on in its handle.
+        stores.push(host.kv("state").unwrap().store());
     }
     stores
 }

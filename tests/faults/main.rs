@@ -10,5 +10,7 @@ mod damage;
 mod damaged_plugins;
 mod hosts;
 mod network;
+mod postgres;
 mod redis;
+mod sqlite;
 mod storm;

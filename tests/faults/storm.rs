@@ -24,8 +24,6 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// Lanes of a storm.
-const LANES: u64 = 4;
 /// Clients that fight for the same keys.
 const CLIENTS: u64 = 4;
 /// Answers that each of them waits for in one round, whose keys are its own.
@@ -88,6 +86,9 @@ struct LaneEnd {
 }
 
 impl Storm {
+    /// Lanes of a storm.
+    pub(crate) const LANES: u64 = 4;
+
     /// Starts the load on stores that are the same one, seen through several hosts.
     pub(crate) fn start(stores: &[Arc<dyn KvStore>], seed: u64) -> Self {
         let metrics = tokio::runtime::Handle::current().metrics();
@@ -98,7 +99,7 @@ impl Storm {
         });
         let (load, resident, tasks) = (Load { seed }, resident_bytes(), metrics.num_alive_tasks());
         let mut lanes = JoinSet::new();
-        for (lane, store) in (0..LANES).zip(stores.iter().cycle()) {
+        for (lane, store) in (0..Self::LANES).zip(stores.iter().cycle()) {
             lanes.spawn(Writer::new(load, lane, store, &shared).run());
         }
         let mut clients = JoinSet::new();
@@ -190,10 +191,15 @@ impl Storm {
         assert!(grown <= GROWTH_BYTES_MAX, "the process grew by {grown} bytes");
     }
 
-    /// Waits until a lane was refused with this message, and nothing written.
+    /// Waits until a lane was refused with this message in the chain of its error, whatever became of the attempts
+    /// before that one.
     pub(crate) async fn is_told(&self, message: &str) {
+        let is_there = || {
+            let failures = self.shared.failures.lock().unwrap();
+            failures.told.iter().chain(&failures.doubts).any(|told| told.contains(message))
+        };
         let told = async {
-            while !self.shared.failures.lock().unwrap().told.contains(message) {
+            while !is_there() {
                 sleep(PAUSE).await;
             }
         };
@@ -317,7 +323,7 @@ impl Writer {
             failures.doubts.insert(error.chain());
         } else {
             failures.refused += 1;
-            failures.told.insert(error.message().to_owned());
+            failures.told.insert(error.chain());
         }
     }
 }

@@ -155,7 +155,8 @@ async fn crossing_commits(place: Place) {
             let mut names = ["a", "b", "c", "d"].map(key);
             names.rotate_left((number + i) % 4);
             let [first, second, third, fourth] = names;
-            let commit = Commit::new().add(first, 1).delete(second).put(third, "x").check(fourth, Expectation::Absent);
+            let commit =
+                Commit::new().add(first, 1).delete(second).put(third, "x").check(fourth, Expectation::Absent);
             won(host.commit(&commit).await);
             let [first, second] = if number % 2 == 0 { ["m", "n"] } else { ["n", "m"] }.map(key);
             host.commit(&Commit::new().add(first, 1).add(second, -1)).await.unwrap();
@@ -165,7 +166,8 @@ async fn crossing_commits(place: Place) {
     })
     .await;
     let value = async |name: &str| hosts[0].get(&key(name)).await.unwrap().unwrap().value;
-    let number = async |name: &str| String::from_utf8(value(name).await.to_vec()).unwrap().parse::<i64>().unwrap();
+    let number =
+        async |name: &str| String::from_utf8(value(name).await.to_vec()).unwrap().parse::<i64>().unwrap();
     assert_eq!(number("m").await + number("n").await, 0);
 }
 
@@ -214,7 +216,11 @@ async fn strict_order(place: Place) {
         let check = tokio::spawn(async move { won(checking.commit(&commit).await) });
         writing.commit(&Commit::new().put(a.clone(), "written")).await.unwrap();
         let seen = writing.get(&b).await.unwrap().is_some();
-        assert_eq!(check.await.unwrap(), seen, "round {round}: the check was held against what was gone by then");
+        assert_eq!(
+            check.await.unwrap(),
+            seen,
+            "round {round}: the check was held against what was gone by then"
+        );
     }
 }
 
@@ -268,7 +274,8 @@ async fn hostile_names(place: Place) {
     first.commit(&Commit::new().put(key("k"), "larder")).await.unwrap();
     let mut hosts = Vec::new();
     for name in names {
-        let host = SqlKv::connect(place.options().table(name)).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let host =
+            SqlKv::connect(place.options().table(name)).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(host.get(&key("k")).await.unwrap(), None, "{name}");
         host.commit(&Commit::new().put(key("k"), name)).await.unwrap();
         host.commit(&Commit::new().put(key("l"), "1").delete(key("m")).add(key("n"), 1)).await.unwrap();
@@ -293,7 +300,8 @@ async fn dropped_commits(place: Place) {
     let mut happened = 0;
     for round in 0..60_u32 {
         let (a, b) = (key(&format!("a{round}")), key(&format!("b{round}")));
-        let commit = Commit::new().check(key("gate"), Expectation::Absent).put(a.clone(), "1").put(b.clone(), "2");
+        let commit =
+            Commit::new().check(key("gate"), Expectation::Absent).put(a.clone(), "1").put(b.clone(), "2");
         let mut work = Box::pin(host.commit(&commit));
         // Polled so many times, each at the next step of the work, and then dropped.
         for _ in 0..round / 4 {

@@ -14,7 +14,11 @@ use crate::{hosts, storm::Storm};
 
 const FULL: &str = "Redis has no memory left for writes";
 const READ_ONLY: &str = "this server is a read-only replica";
+/// What a host finds that asks the Sentinel again.
+const DEMOTED: &str = "the master that the Sentinel names is a replica now";
 const LOADING: &str = "Redis is loading its data";
+/// What a node of a cluster says before anything else, while it loads and for two seconds after.
+const CLUSTER_DOWN: &str = "the cluster is down";
 
 /// What a server does for each key or command that it loads, in microseconds, beside loading it: so loading takes
 /// seconds, as it does for a large log.
@@ -59,12 +63,12 @@ async fn the_master_of_a_sentinel_has_no_memory_left() {
 }
 
 /// The server is made a replica of one that is not there, and keeps its data; then a master again.
-async fn read_only(trial: Trial, stores: &[Arc<dyn KvStore>], server: &RedisServer) {
+async fn read_only(trial: Trial, stores: &[Arc<dyn KvStore>], server: &RedisServer, message: &str) {
     let nowhere = larder_tests::servers::free_port().unwrap();
     let mut storm = Storm::start(stores, trial.seed());
     storm.progress(30).await;
     tell(server, cmd("REPLICAOF").arg("127.0.0.1").arg(nowhere));
-    storm.is_told(READ_ONLY).await;
+    storm.is_told(message).await;
     tell(server, cmd("REPLICAOF").arg("NO").arg("ONE"));
     storm.recovers().await;
     held(trial, storm.holds().await);
@@ -74,7 +78,7 @@ async fn read_only(trial: Trial, stores: &[Arc<dyn KvStore>], server: &RedisServ
 async fn a_server_becomes_a_read_only_replica_and_a_master_again() {
     let server = RedisServer::start(&durable()).unwrap();
     let trial = Trial::begin("read-only replica", "redis");
-    read_only(trial, &hosts::open(&server.url()).await, &server).await;
+    read_only(trial, &hosts::open(&server.url()).await, &server, READ_ONLY).await;
 }
 
 /// The Sentinel would make it a master again by itself, in its own time.
@@ -83,18 +87,18 @@ async fn the_master_of_a_sentinel_becomes_a_read_only_replica_and_a_master_again
     let mut sentinel = RedisSentinel::start(&durable()).unwrap();
     let trial = Trial::begin("read-only replica", "sentinel");
     let stores = hosts::open(&sentinel.url()).await;
-    read_only(trial, &stores, &sentinel.servers()[0]).await;
+    read_only(trial, &stores, &sentinel.servers()[0], DEMOTED).await;
 }
 
 /// A server that takes its time to load its log answers that it is loading.
-async fn loading(trial: Trial, stores: &[Arc<dyn KvStore>], servers: &mut [RedisServer]) {
+async fn loading(trial: Trial, stores: &[Arc<dyn KvStore>], servers: &mut [RedisServer], message: &str) {
     let mut storm = Storm::start(stores, trial.seed());
     storm.progress(400).await;
     for server in servers {
         block_in_place(|| server.restart()).unwrap();
         storm.recovers().await;
     }
-    storm.is_told(LOADING).await;
+    storm.is_told(message).await;
     trial.held(storm.holds().await);
 }
 
@@ -103,7 +107,7 @@ async fn a_server_loads_its_log() {
     let settings = durable().line(format!("key-load-delay {LOAD_DELAY_US}"));
     let mut server = RedisServer::start(&settings).unwrap();
     let trial = Trial::begin("loading", "redis");
-    loading(trial, &hosts::open(&server.url()).await, std::slice::from_mut(&mut server)).await;
+    loading(trial, &hosts::open(&server.url()).await, std::slice::from_mut(&mut server), LOADING).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,7 +115,7 @@ async fn the_nodes_of_a_cluster_load_their_logs() {
     let settings = durable().line(format!("key-load-delay {LOAD_DELAY_US}"));
     let mut cluster = RedisCluster::start(&settings).unwrap();
     let trial = Trial::begin("loading", "cluster");
-    loading(trial, &hosts::open(&cluster.url()).await, cluster.nodes()).await;
+    loading(trial, &hosts::open(&cluster.url()).await, cluster.nodes(), CLUSTER_DOWN).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,5 +126,5 @@ async fn the_master_of_a_sentinel_loads_its_log() {
         cmd("SENTINEL").arg("SET").arg("mymaster").arg("down-after-milliseconds").arg(60_000).to_owned();
     tell(sentinel.sentinel(), &late);
     let trial = Trial::begin("loading", "sentinel");
-    loading(trial, &hosts::open(&sentinel.url()).await, &mut sentinel.servers()[..1]).await;
+    loading(trial, &hosts::open(&sentinel.url()).await, &mut sentinel.servers()[..1], LOADING).await;
 }

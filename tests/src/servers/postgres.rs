@@ -156,7 +156,9 @@ fn serve(folder: &Path, port: u16, settings: &[String]) -> Result<Process, Strin
     let pid = folder.join("data").join("postmaster.pid");
     // The last line of the file says whether the server takes sessions.
     process.wait_until("PostgreSQL", || {
-        listens(port) && fs::read_to_string(&pid).is_ok_and(|said| said.lines().last().is_some_and(|line| line.trim() == "ready"))
+        listens(port)
+            && fs::read_to_string(&pid)
+                .is_ok_and(|said| said.lines().last().is_some_and(|line| line.trim() == "ready"))
     })?;
     Ok(process)
 }
@@ -171,8 +173,10 @@ fn program(name: &str) -> Result<PathBuf, String> {
 
 /// A temporary folder that the server's user can work in.
 fn folder() -> Result<TempDir, String> {
-    let folder = tempfile::Builder::new().prefix("larder-pg-").tempdir().map_err(|error| error.to_string())?;
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).map_err(|e| said(folder.path(), &e))?;
+    let folder =
+        tempfile::Builder::new().prefix("larder-pg-").tempdir().map_err(|error| error.to_string())?;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
+        .map_err(|e| said(folder.path(), &e))?;
     own(folder.path())?;
     Ok(folder)
 }
@@ -195,7 +199,8 @@ fn own(path: &Path) -> Result<(), String> {
 static IDS: LazyLock<Result<(u32, u32), String>> = LazyLock::new(|| {
     let users = fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
     let line = users.lines().find(|line| line.split(':').next() == Some(USER));
-    let mut numbers = line.into_iter().flat_map(|line| line.split(':').skip(2)).filter_map(|n| n.parse().ok());
+    let mut numbers =
+        line.into_iter().flat_map(|line| line.split(':').skip(2)).filter_map(|n| n.parse().ok());
     numbers.next().zip(numbers.next()).ok_or_else(|| format!("there is no user `{USER}` on this machine"))
 });
 

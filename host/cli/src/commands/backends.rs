@@ -36,7 +36,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             }
         }
     }
-    Ok(output::line("a plugin    what it declares: `larder plugin inspect FILE`, `larder plugin check FILE`")?)
+    Ok(output::line(
+        "a plugin    what it declares: `larder plugin inspect FILE`, `larder plugin check FILE`",
+    )?)
 }
 
 fn json_lines() -> Result<(), Failure> {

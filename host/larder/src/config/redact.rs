@@ -4,9 +4,30 @@
 
 /// Options of URLs that hold no secret, whoever reads them. The values of all others are hidden.
 const PLAIN: [&str; 24] = [
-    "anonymous", "bucket", "channel_binding", "cleanup_interval", "connect_timeout", "db", "endpoint", "mode",
-    "path_style", "pool", "prefix", "protocol", "region", "root", "scheme", "service", "sslmode", "sslrootcert",
-    "table", "timeout", "tls", "value_bytes_max", "connections_max", "virtual_host_style",
+    "anonymous",
+    "bucket",
+    "channel_binding",
+    "cleanup_interval",
+    "connect_timeout",
+    "db",
+    "endpoint",
+    "mode",
+    "path_style",
+    "pool",
+    "prefix",
+    "protocol",
+    "region",
+    "root",
+    "scheme",
+    "service",
+    "sslmode",
+    "sslrootcert",
+    "table",
+    "timeout",
+    "tls",
+    "value_bytes_max",
+    "connections_max",
+    "virtual_host_style",
 ];
 
 /// What stands for a secret.

@@ -6,11 +6,7 @@ use std::fmt;
 
 use larder_core::Result;
 
-use super::{
-    redact::redact,
-    reference::Text,
-    table::Table,
-};
+use super::{redact::redact, reference::Text, table::Table};
 
 /// `redis`, in a store, in `persistence` or in `cache`.
 #[derive(Clone, PartialEq, Eq)]

@@ -258,7 +258,11 @@ fn from_url(url: &str) -> StoreSection {
 /// What a store keeps that does not say it: blobs where its backend keeps nothing else.
 fn default_kind(url: Option<&str>, backend: Option<&str>) -> StoreKind {
     let of_url = |url: &&str| backends::of_url(url);
-    let backend = url.as_ref().and_then(of_url).or(backend.as_ref().and_then(of_url)).or(backend.and_then(backends::named));
+    let backend = url
+        .as_ref()
+        .and_then(of_url)
+        .or(backend.as_ref().and_then(of_url))
+        .or(backend.and_then(backends::named));
     match backend {
         Some(backend) if !backend.keeps(StoreKind::Kv) => StoreKind::Blob,
         _ => StoreKind::Kv,

@@ -39,13 +39,8 @@ struct Inner<'a> {
 
 impl<'a> Tally<'a> {
     pub(super) fn new(tell: &'a mut (dyn FnMut(&Progress) + Send)) -> Self {
-        let now = Progress {
-            phase: Phase::Counting,
-            entries: 0,
-            bytes: 0,
-            entries_total: None,
-            bytes_total: None,
-        };
+        let now =
+            Progress { phase: Phase::Counting, entries: 0, bytes: 0, entries_total: None, bytes_total: None };
         Self(Mutex::new(Inner { now, tell }))
     }
 

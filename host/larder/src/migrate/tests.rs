@@ -10,8 +10,8 @@ use std::{
 };
 
 use larder_core::{
-    BoxFuture, Capabilities, Commit, Description, Effect, Entry, ErrorKind, Key, KvStore, ManualClock, MemoryKv,
-    Outcome, Page, Scan,
+    BoxFuture, Capabilities, Commit, Description, Effect, Entry, ErrorKind, Key, KvStore, ManualClock,
+    MemoryKv, Outcome, Page, Scan,
 };
 
 use super::*;
@@ -324,7 +324,8 @@ async fn what_has_expired_is_counted_and_what_expires_meanwhile_is_no_difference
     let clock = Arc::new(ManualClock::default());
     let source: Arc<dyn KvStore> = Arc::new(MemoryKv::with_clock(clock.clone()));
     let target: Arc<dyn KvStore> = Arc::new(MemoryKv::with_clock(clock.clone()));
-    let commit = Commit::new().put_with_ttl(key("soon"), "1", MINUTE).put_with_ttl(key("late"), "2", MINUTE * 60);
+    let commit =
+        Commit::new().put_with_ttl(key("soon"), "1", MINUTE).put_with_ttl(key("late"), "2", MINUTE * 60);
     source.commit(&commit).await.unwrap();
     let options = Options { clock: clock.clone(), ..options() };
     let report = watched(&source, &target, &options, &mut |progress| {

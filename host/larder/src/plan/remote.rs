@@ -39,7 +39,8 @@ impl Tables<'_> {
     pub(super) fn redis(&self, config: &Config) -> Result<RedisOptions> {
         let default = RedisSection::default();
         let (section, at) = self.redis.unwrap_or((&default, self.section));
-        let text = |key: &str, text: &Option<String>| resolve(config, text.as_deref(), &format!("{at}.{key}"));
+        let text =
+            |key: &str, text: &Option<String>| resolve(config, text.as_deref(), &format!("{at}.{key}"));
         let host = resolve(config, Some(&section.host), &format!("{at}.host"))?.unwrap_or_default();
         let mut options = RedisOptions::standalone(host, section.port, section.db);
         if let Some(user) = text("user", &section.user)? {
@@ -73,7 +74,9 @@ impl Tables<'_> {
                 let error = Error::config("there is a `sql.url` too; one of them");
                 return Err(config.origin.explain(error, &self.at("path")));
             }
-            (None, None, "sqlite") => return Err(Error::config("missing: the file, as `path` or in `sql.url`")),
+            (None, None, "sqlite") => {
+                return Err(Error::config("missing: the file, as `path` or in `sql.url`"));
+            }
             (None, ..) => {
                 let example = "postgres://user@host/database?sslmode=verify-full";
                 return Err(Error::config(format!("missing: `sql.url`, such as {example}")));
@@ -99,8 +102,9 @@ impl Tables<'_> {
     pub(super) fn s3(&self, config: &Config) -> Result<Bucket> {
         let default = S3Section::default();
         let section = self.s3.unwrap_or(&default);
-        let text =
-            |key: &str, text: &Option<String>| resolve(config, text.as_deref(), &self.at(&format!("s3.{key}")));
+        let text = |key: &str, text: &Option<String>| {
+            resolve(config, text.as_deref(), &self.at(&format!("s3.{key}")))
+        };
         let refuse = |key: &str, message: &'static str| {
             config.origin.explain(Error::config(message), &self.at(&format!("s3.{key}")))
         };

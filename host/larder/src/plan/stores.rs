@@ -5,10 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use larder_core::{Error, Result};
 
 use super::{
-    Backend, CACHE, CLEANUP_INTERVAL, Plan, Requirements, STATE, STORAGE, StorePlan,
-    backend::Word,
-    guards::guards,
-    remote::Tables,
+    Backend, CACHE, CLEANUP_INTERVAL, Plan, Requirements, STATE, STORAGE, StorePlan, backend::Word,
+    guards::guards, remote::Tables,
 };
 use crate::{
     backends,
@@ -88,8 +86,11 @@ fn persistence(config: &Config, plan: &mut Plan) -> Result<()> {
         };
         plan.stores.insert(name.to_owned(), store);
     }
-    if section.redis.is_some() && !plan.stores.values().any(|store| matches!(store.backend, Backend::Redis(_))) {
-        plan.warnings.push("persistence.redis is for the backend `redis`, which this section does not use".to_owned());
+    if section.redis.is_some()
+        && !plan.stores.values().any(|store| matches!(store.backend, Backend::Redis(_)))
+    {
+        plan.warnings
+            .push("persistence.redis is for the backend `redis`, which this section does not use".to_owned());
     }
     if section.cleanup_interval.is_some() && !swept {
         plan.warnings.push(
@@ -115,7 +116,8 @@ fn storage(config: &Config, plan: &mut Plan) -> Result<()> {
         path_of(config, path, "storage.file.path")
     };
     let tables = Tables { section: "storage", s3: section.s3.as_ref(), ..Tables::default() };
-    let backend = Word { config, key: "storage.backend", kind: StoreKind::Blob, tables }.read(word, folder)?;
+    let backend =
+        Word { config, key: "storage.backend", kind: StoreKind::Blob, tables }.read(word, folder)?;
     let store = StorePlan {
         kind: StoreKind::Blob,
         from: config.origin.of("storage"),
@@ -177,7 +179,8 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
     }
     let swept = section.kind == StoreKind::Kv && backend.sweeps();
     if section.cleanup_interval.is_some() && !swept {
-        let message = "only a key-value store of the backends `file`, `redis`, `postgres` and `sqlite` has it";
+        let message =
+            "only a key-value store of the backends `file`, `redis`, `postgres` and `sqlite` has it";
         return Err(refuse("cleanup_interval", message.to_owned()));
     }
     let requires = Requirements::read(section.kind, &section.requires)

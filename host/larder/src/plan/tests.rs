@@ -73,7 +73,8 @@ fn the_founding_sections_find_their_servers() {
     let bare = "persistence: { state_backend: redis, cache_backend: redis }";
     assert_eq!(on(bare, "state"), "redis://localhost:6379/0?prefix=larder:state");
     assert_eq!(on(bare, "cache"), "redis://localhost:6379/0?prefix=larder:cache", "they share nothing");
-    let of_cache = "{ persistence: { state_backend: redis }, cache: { enabled: false, redis: { host: a, db: 3 } } }";
+    let of_cache =
+        "{ persistence: { state_backend: redis }, cache: { enabled: false, redis: { host: a, db: 3 } } }";
     assert_eq!(on(of_cache, "state"), "redis://a:6379/3?prefix=larder:state");
     let own = "{ persistence: { state_backend: redis, redis: { host: b, tls: true, prefix: x } }, cache: { enabled: false, redis: { host: a } } }";
     assert_eq!(on(own, "state"), "rediss://b:6379/0?prefix=x:state");
@@ -96,7 +97,11 @@ fn a_url_or_a_table_chooses_the_backend() {
         ("{ backend: redis }", StoreKind::Kv, "redis://localhost:6379/0?prefix=larder"),
         ("{ sql: { url: 'postgres://h:1/db', table: t } }", StoreKind::Kv, "postgres(h:1/db, t)"),
         ("{ url: 'postgres://h:1/db', sql: { table: t } }", StoreKind::Kv, "postgres(h:1/db, t)"),
-        ("{ backend: postgres, sql: { url: 'postgres://h:1/db' } }", StoreKind::Kv, "postgres(h:1/db, larder)"),
+        (
+            "{ backend: postgres, sql: { url: 'postgres://h:1/db' } }",
+            StoreKind::Kv,
+            "postgres(h:1/db, larder)",
+        ),
         ("{ backend: sqlite, path: '/a/50%?.db' }", StoreKind::Kv, "sqlite(/a/50%?.db, larder)"),
         ("{ s3: { bucket: b, endpoint: 'http://h:9000' } }", StoreKind::Blob, "s3://b at http://h:9000"),
         (
@@ -108,7 +113,11 @@ fn a_url_or_a_table_chooses_the_backend() {
         let quoted = if store.starts_with('{') { store.to_owned() } else { format!("'{store}'") };
         let config = Config::from_yaml(&format!("stores: {{ a: {quoted} }}")).unwrap();
         let plan = config.plan().unwrap_or_else(|error| panic!("{store}: {error}"));
-        assert_eq!((plan.stores["a"].backend.to_string().as_str(), plan.stores["a"].kind), (shown, kind), "{store}");
+        assert_eq!(
+            (plan.stores["a"].backend.to_string().as_str(), plan.stores["a"].kind),
+            (shown, kind),
+            "{store}"
+        );
         for printed in [plan.to_string(), format!("{plan:?}"), format!("{config:?}")] {
             assert!(!printed.contains("hunter2"), "{store}: {printed}");
         }
@@ -145,7 +154,11 @@ fn a_backend_that_keeps_something_else_is_refused_with_what_would_do() {
     for (yaml, key, says) in [
         ("stores: { a: { kind: blob, url: 'redis://:hunter2@h' } }", "stores.a.url", ["`redis`", "s3"]),
         ("stores: { a: { kind: blob, backend: sqlite, path: x } }", "stores.a.backend", ["`sqlite`", "s3"]),
-        ("stores: { a: { kind: kv, url: 's3://b?secret_access_key=hunter2' } }", "stores.a.url", ["`s3`", "redis"]),
+        (
+            "stores: { a: { kind: kv, url: 's3://b?secret_access_key=hunter2' } }",
+            "stores.a.url",
+            ["`s3`", "redis"],
+        ),
         ("storage: 'postgres://u:hunter2@h/db'", "storage.backend", ["`postgres`", "s3"]),
         ("persistence: { state_backend: s3 }", "persistence.state_backend", ["`s3`", "sqlite"]),
     ] {
@@ -159,7 +172,8 @@ fn a_backend_that_keeps_something_else_is_refused_with_what_would_do() {
 #[test]
 fn guards_suit_the_backend() {
     let guards = |store: &str| plan(&format!("stores: {{ a: {store} }}")).stores["a"].guards;
-    let all = |guards: Guards| guards.retries.is_some() && guards.timeout.is_some() && guards.concurrency.is_some();
+    let all =
+        |guards: Guards| guards.retries.is_some() && guards.timeout.is_some() && guards.concurrency.is_some();
     for networked in ["'redis://h'", "'postgres://h/db'", "'s3://b'", "{ backend: file, path: x }"] {
         assert!(all(guards(networked)), "{networked}");
     }
@@ -167,7 +181,10 @@ fn guards_suit_the_backend() {
         let Guards { retries, timeout, concurrency } = guards(free);
         assert!(retries.is_none() && timeout.is_none() && concurrency.is_none(), "{free}");
     }
-    assert!(guards("'redis://h'").timeout > Some(Duration::from_secs(7)), "the driver's own limits come first");
+    assert!(
+        guards("'redis://h'").timeout > Some(Duration::from_secs(7)),
+        "the driver's own limits come first"
+    );
     assert_eq!(guards("{ url: 'redis://h', retries: 0, timeout: 3s }").retries, None);
 }
 
@@ -181,15 +198,35 @@ fn what_makes_no_sense_is_refused_with_its_key() {
         ("stores: { a: { backend: memory, path: x } }", "stores.a.path", "only the backends `file`"),
         ("stores: { a: { url: 'redis://h', redis: { db: 1 } } }", "stores.a.redis", "a URL says it itself"),
         ("stores: { a: { backend: memory, s3: { bucket: b } } }", "stores.a.s3", "only the backend `s3`"),
-        ("stores: { a: { backend: memory, options: { x: 1 } } }", "stores.a.options", "only the backend `opendal`"),
+        (
+            "stores: { a: { backend: memory, options: { x: 1 } } }",
+            "stores.a.options",
+            "only the backend `opendal`",
+        ),
         ("stores: { a: { backend: postgres } }", "stores.a.backend", "sql.url"),
         ("stores: { a: { backend: sqlite } }", "stores.a.backend", "`path`"),
-        ("stores: { a: { backend: postgres, sql: { url: 'sqlite:///x' } } }", "stores.a.sql.url", "`postgres`"),
+        (
+            "stores: { a: { backend: postgres, sql: { url: 'sqlite:///x' } } }",
+            "stores.a.sql.url",
+            "`postgres`",
+        ),
         ("stores: { a: { backend: s3 } }", "stores.a.s3.bucket", "missing"),
-        ("stores: { a: { s3: { bucket: b, access_key_id: x } } }", "stores.a.s3.secret_access_key", "missing"),
-        ("stores: { a: { s3: { bucket: b, anonymous: true, session_token: x } } }", "stores.a.s3.anonymous", "one of"),
+        (
+            "stores: { a: { s3: { bucket: b, access_key_id: x } } }",
+            "stores.a.s3.secret_access_key",
+            "missing",
+        ),
+        (
+            "stores: { a: { s3: { bucket: b, anonymous: true, session_token: x } } }",
+            "stores.a.s3.anonymous",
+            "one of",
+        ),
         ("stores: { a: { backend: opendal } }", "stores.a.scheme", "missing"),
-        ("stores: { a: { backend: opendal, scheme: s3, options: { bukket: b } } }", "stores.a.backend", "`bucket`"),
+        (
+            "stores: { a: { backend: opendal, scheme: s3, options: { bukket: b } } }",
+            "stores.a.backend",
+            "`bucket`",
+        ),
         ("stores: { a: 'redis://h/x' }", "stores.a.url", "number"),
         ("stores: { a: 'postgres://h/db?tabel=t' }", "stores.a.url", "`table`"),
         ("stores: { a: { backend: redis, requires: [scann] } }", "stores.a.requires", "`scan`"),
@@ -203,7 +240,11 @@ fn what_makes_no_sense_is_refused_with_its_key() {
         ("stores: { a: { backend: memory, layers: [p] } }", "stores.a.layers", "no plugin `p`"),
         ("stores: { a: { kind: blob, backend: memory, value_max: 1 } }", "stores.a.value_max", "key-value"),
         ("stores: { a: { backend: memory, cleanup_interval: 5 } }", "stores.a.cleanup_interval", "`redis`"),
-        ("stores: { a: { kind: blob, backend: file, path: x, cleanup_interval: 5 } }", "stores.a.cleanup_interval", "`file`"),
+        (
+            "stores: { a: { kind: blob, backend: file, path: x, cleanup_interval: 5 } }",
+            "stores.a.cleanup_interval",
+            "`file`",
+        ),
         ("stores: { a: { backend: memory, timeout: 0 } }", "stores.a.timeout", "more than 0"),
         ("stores: { a: { backend: memory, concurrency: 0 } }", "stores.a.concurrency", "1 or more"),
         ("stores: { a: { backend: memory, retries: 1000 } }", "stores.a.retries", "up to 100"),

@@ -205,7 +205,9 @@ impl Copy<'_, '_> {
         let existing = self.task.options.existing;
         let begun_by_us = self.resumed && self.checkpoint.began_empty;
         let look = self.resumed || existing == Existing::Merge;
-        let Some(theirs) = (if look { self.target.stat(path).await? } else { None }) else { return Ok(false) };
+        let Some(theirs) = (if look { self.target.stat(path).await? } else { None }) else {
+            return Ok(false);
+        };
         let alike = difference(ours, &theirs).is_none();
         let equal = alike && (begun_by_us || verify::differing_range(self, path, ours).await?.is_none());
         match (equal, existing) {

@@ -59,12 +59,7 @@ pub(super) async fn run(
     Ok(found)
 }
 
-async fn compare(
-    task: &Task<'_>,
-    source: &Blobs,
-    target: &Blobs,
-    path: String,
-) -> Result<Option<Compared>> {
+async fn compare(task: &Task<'_>, source: &Blobs, target: &Blobs, path: String) -> Result<Option<Compared>> {
     let Some(ours) = source.stat(&path).await? else { return Ok(None) };
     let mut one = Compared { path, ours, ranges: 0, digest: Sha256::new(), what: None };
     let what = match target.stat(&one.path).await? {
@@ -87,7 +82,11 @@ async fn compare(
 }
 
 /// The first range of bytes at which the blob in the target is another, if there is one.
-pub(super) async fn differing_range(copy: &Copy<'_, '_>, path: &str, ours: &Metadata) -> Result<Option<String>> {
+pub(super) async fn differing_range(
+    copy: &Copy<'_, '_>,
+    path: &str,
+    ours: &Metadata,
+) -> Result<Option<String>> {
     if ours.size_bytes == 0 {
         return Ok(None);
     }

@@ -128,7 +128,8 @@ async fn walk(
                 let (ours, theirs) = (ours.value.len(), theirs.value.len());
                 found.differ(key, format!("another value ({ours} bytes, in the target {theirs})"));
             } else if !expiry_fits(ours, theirs, task) {
-                let shown = |at: Option<Timestamp>| at.map_or("never".to_owned(), |at| format!("at {} ms", at.0));
+                let shown =
+                    |at: Option<Timestamp>| at.map_or("never".to_owned(), |at| format!("at {} ms", at.0));
                 let (ours, theirs) = (shown(ours.expires_at), shown(theirs.expires_at));
                 found.differ(key, format!("expires {ours}, in the target {theirs}"));
             }

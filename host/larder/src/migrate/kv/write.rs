@@ -9,7 +9,8 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt, TryStreamExt, stream};
 use larder_core::{
     Capabilities, Change, Commit, Description, Entry, Error, ErrorKind, Expectation, Key, KvStore, Outcome,
-    Result, limits::{COMMIT_BYTES_MAX, GET_MANY_MAX},
+    Result,
+    limits::{COMMIT_BYTES_MAX, GET_MANY_MAX},
 };
 
 use super::{differs, is_equal, size};
@@ -43,7 +44,8 @@ impl<'a, 't> Target<'a, 't> {
 
     /// Why the target can't keep this entry, if it can't.
     pub(super) fn refusal(&self, key: &Key, entry: &Entry) -> Option<Error> {
-        let missing = entry.expires_at.is_some() && !self.description.capabilities.contains(Capabilities::TTL);
+        let missing =
+            entry.expires_at.is_some() && !self.description.capabilities.contains(Capabilities::TTL);
         let error = if missing {
             Error::unsupported("the entry expires, and the target keeps no times to live (ttl)")
         } else if key.len() > self.description.key_bytes_max {
@@ -52,7 +54,9 @@ impl<'a, 't> Target<'a, 't> {
         } else if entry.value.len() > self.description.value_bytes_max {
             let (len, max) = (entry.value.len(), self.description.value_bytes_max);
             let remedy = "raise its `value_max`";
-            Error::unsupported(format!("the value has {len} bytes, and the target takes up to {max}; {remedy}"))
+            Error::unsupported(format!(
+                "the value has {len} bytes, and the target takes up to {max}; {remedy}"
+            ))
         } else {
             return None;
         };
