@@ -156,7 +156,7 @@ async fn crossing_commits(place: Place) {
             names.rotate_left((number + i) % 4);
             let [first, second, third, fourth] = names;
             let commit =
-                Commit::new().add(first, 1).delete(second).put(third, "x").check(fourth, Expectation::Absent);
+                Commit::new().add(first, 1).delete(second).put(third, "1").check(fourth, Expectation::Absent);
             won(host.commit(&commit).await);
             let [first, second] = if number % 2 == 0 { ["m", "n"] } else { ["n", "m"] }.map(key);
             host.commit(&Commit::new().add(first, 1).add(second, -1)).await.unwrap();

@@ -53,14 +53,16 @@ impl S3Server {
             .enable_all()
             .build()
             .map_err(said)?;
-        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).map_err(said)?;
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(said)?;
+        listener.set_nonblocking(true).map_err(said)?;
         let address = listener.local_addr().map_err(said)?;
         let (stop, stopped) = oneshot::channel();
-        let serving = serve(listener, service, Arc::clone(&script));
+        let scripted = Arc::clone(&script);
         let thread = thread::spawn(move || {
             runtime.block_on(async {
+                let Ok(listener) = TcpListener::from_std(listener) else { return };
                 tokio::select! {
-                    () = serving => {}
+                    () = serve(listener, service, scripted) => {}
                     // Also where the other half is gone.
                     _ = stopped => {}
                 }

@@ -5,12 +5,15 @@ use std::process::Command;
 use crate::{Install, Outcome, cargo, plugins};
 
 /// Every bench, and whether it needs the plugins.
-const BENCHES: [(&str, bool); 4] =
-    [("plugin-call", true), ("file-kv", false), ("blob-plugin", true), ("redis-kv", false)];
-
-/// glibc before 2.38 on Zen processors copies 2 KiB to 512 KiB at 2 GB/s when addresses alias, which
-/// then decides a figure by chance. Both sides of a ratio run with this, so neither gains.
-const TUNABLES: &str = "glibc.cpu.x86_rep_movsb_threshold=100000000";
+const BENCHES: [(&str, bool); 7] = [
+    ("plugin-call", true),
+    ("file-kv", false),
+    ("blob-plugin", true),
+    ("redis-kv", false),
+    ("sql-kv", false),
+    ("s3-blob", false),
+    ("migrate", false),
+];
 
 /// Runs benches, all of them also where one fails.
 ///

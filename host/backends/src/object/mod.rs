@@ -56,6 +56,7 @@ pub use self::{
     error::error,
     guards::{Guards, guarded},
     options::{Check, ObjectOptions, check},
+    remote::Conditions,
     s3::{S3Options, S3Style},
     services::{Scheme, schemes},
     strict::Strict,

@@ -10,7 +10,7 @@ use super::{
     Guards, S3Options, Strict,
     address::Address,
     error, guarded,
-    remote::Remote,
+    remote::{Conditions, Remote},
     services::{self, Source},
     transport::Waits,
     tuning::Tuning,
@@ -136,6 +136,13 @@ impl ObjectOptions {
         self
     }
 
+    /// Sets whether the service is believed to keep the conditions of writes.
+    #[must_use]
+    pub fn conditions(mut self, conditions: Conditions) -> Self {
+        self.tuning.conditions = conditions;
+        self
+    }
+
     /// Puts guards in front of the operator. None otherwise: whoever assembles a store puts its own there with
     /// [`guarded`].
     #[must_use]
@@ -176,6 +183,7 @@ impl ObjectOptions {
         let remote = Remote {
             part_bytes: self.tuning.part_bytes,
             parts_in_flight: self.tuning.parts_in_flight,
+            conditions: self.tuning.conditions,
             traits: service.traits,
         };
         let operator = driver.open_with(&self.source, waits)?.layer(remote).layer(Strict);

@@ -91,7 +91,8 @@ impl S3Options {
 
     /// `s3://bucket/prefix?region=…&endpoint=…`: the options are `region`, `endpoint`, `style` (`path` or
     /// `virtual-host`), `access_key_id`, `secret_access_key`, `session_token`, `anonymous` (`true`), `profile`,
-    /// `role_arn`, `external_id`, and `part_size`, `parts_in_flight`, `connect_timeout`, `answer_timeout`.
+    /// `role_arn`, `external_id`, and `part_size`, `parts_in_flight`, `connect_timeout`, `answer_timeout`,
+    /// `conditions` (`kept` or `ignored`, see [`Conditions`](super::Conditions)).
     ///
     /// # Errors
     /// `config` for what is wrong, by name and with what would be right. The URL itself is in no error: it may hold
@@ -227,12 +228,13 @@ impl S3Options {
                 set("session_token", token);
             }
         }
-        let Tuning { part_bytes, parts_in_flight, connect_timeout, answer_timeout } = self.tuning;
+        let Tuning { part_bytes, parts_in_flight, connect_timeout, answer_timeout, conditions } = self.tuning;
         Ok(ObjectOptions::service("s3", options)?
             .part_bytes(part_bytes)
             .parts_in_flight(parts_in_flight)
             .connect_timeout(connect_timeout)
-            .answer_timeout(answer_timeout))
+            .answer_timeout(answer_timeout)
+            .conditions(conditions))
     }
 
     /// Opens the bucket.

@@ -10,7 +10,7 @@ use opendal::{Builder, Capability, Configurator, Operator, OperatorUri, services
 
 use super::{
     error,
-    remote::{Remote, Traits},
+    remote::{Conditions, Remote, Traits},
     transport,
 };
 
@@ -35,7 +35,12 @@ pub fn schemes() -> Vec<Scheme> {
         let capability = driver.open(&Source::Options(sample.collect())).map_or_else(
             |_| Capability::default(),
             |operator| {
-                let remote = Remote { part_bytes: 0, parts_in_flight: 1, traits: service.traits };
+                let remote = Remote {
+                    part_bytes: 0,
+                    parts_in_flight: 1,
+                    conditions: Conditions::Kept,
+                    traits: service.traits,
+                };
                 operator.layer(remote).info().capability()
             },
         );

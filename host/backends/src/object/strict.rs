@@ -91,11 +91,17 @@ impl Service for StrictService {
         if let Some((what, _)) = dropped.into_iter().find(|(_, is_dropped)| *is_dropped) {
             return Err(Error::new(ErrorKind::Unsupported, format!("the blob store does not keep {what}")));
         }
+        undeclared([
+            ("append to blobs", args.append() && !can.write_can_append),
+            ("write only where nothing is", args.if_not_exists() && !can.write_with_if_not_exists),
+            ("compare entity tags", args.if_match().is_some() && !can.write_with_if_match),
+            ("compare entity tags", args.if_none_match().is_some() && !can.write_with_if_none_match),
+        ])?;
         self.0.write(ctx, path, args)
     }
 
     fn delete(&self, ctx: &OperationContext) -> Result<Self::Deleter> {
-        self.0.delete(ctx).map(StrictDeleter)
+        self.0.delete(ctx).map(|inner| StrictDeleter { inner, can: self.capability() })
     }
 
     fn list(&self, ctx: &OperationContext, path: &str, args: OpList) -> Result<Self::Lister> {
@@ -111,6 +117,11 @@ impl Service for StrictService {
     fn copy(&self, ctx: &OperationContext, from: &str, to: &str, args: OpCopy) -> Result<Self::Copier> {
         check(from)?;
         check(to)?;
+        let can = self.capability();
+        undeclared([
+            ("copy only where nothing is", args.if_not_exists() && !can.copy_with_if_not_exists),
+            ("compare entity tags", args.if_match().is_some() && !can.copy_with_if_match),
+        ])?;
         self.0.copy(ctx, from, to, args)
     }
 
@@ -136,16 +147,32 @@ impl Service for StrictService {
     }
 }
 
-struct StrictDeleter(oio::Deleter);
+struct StrictDeleter {
+    inner: oio::Deleter,
+    can: Capability,
+}
 
 impl oio::Delete for StrictDeleter {
     async fn delete<'a>(&'a mut self, path: &'a str, args: OpDelete) -> Result<()> {
         check(path)?;
-        oio::Delete::delete(&mut self.0, path, args).await
+        undeclared([
+            ("compare entity tags", args.if_match().is_some() && !self.can.delete_with_if_match),
+            ("delete versions", args.version().is_some() && !self.can.delete_with_version),
+        ])?;
+        oio::Delete::delete(&mut self.inner, path, args).await
     }
 
     async fn close(&mut self) -> Result<()> {
-        oio::Delete::close(&mut self.0).await
+        oio::Delete::close(&mut self.inner).await
+    }
+}
+
+/// Refuses the first thing that is asked for and not declared. OpenDAL's own check stands below a layer that declares
+/// less than the service, and lets it through.
+fn undeclared<const N: usize>(asked: [(&str, bool); N]) -> Result<()> {
+    match asked.into_iter().find(|(_, is_undeclared)| *is_undeclared) {
+        None => Ok(()),
+        Some((what, _)) => Err(Error::new(ErrorKind::Unsupported, format!("the blob store can't {what}"))),
     }
 }
 

@@ -1,8 +1,10 @@
-//! What is larder's own among the options of a remote store: parts and waits.
+//! What is larder's own among the options of a remote store: parts, waits, and what is believed of the service.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use larder_core::{Error, Result};
+
+use super::remote::Conditions;
 
 /// The usual part: with the 10,000 parts that services take, blobs of 80 GB.
 const PART_BYTES: usize = 8 << 20;
@@ -17,17 +19,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For an answer, and the part that is sent before it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Parts and waits.
+/// Parts, waits and beliefs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tuning {
     pub(super) part_bytes: usize,
     pub(super) parts_in_flight: usize,
     pub(super) connect_timeout: Duration,
     pub(super) answer_timeout: Duration,
+    pub(super) conditions: Conditions,
 }
 
 /// The names of the options, as they stand in a URL and in a table.
-pub(super) const NAMES: [&str; 4] = ["part_size", "parts_in_flight", "connect_timeout", "answer_timeout"];
+pub(super) const NAMES: [&str; 5] =
+    ["part_size", "parts_in_flight", "connect_timeout", "answer_timeout", "conditions"];
 
 impl Default for Tuning {
     fn default() -> Self {
@@ -36,6 +40,7 @@ impl Default for Tuning {
             parts_in_flight: PARTS_IN_FLIGHT,
             connect_timeout: CONNECT_TIMEOUT,
             answer_timeout: ANSWER_TIMEOUT,
+            conditions: Conditions::default(),
         }
     }
 }
@@ -47,7 +52,7 @@ impl Tuning {
     /// `config` for a value that is none.
     pub(super) fn take(options: &mut BTreeMap<String, String>) -> Result<Self> {
         let mut tuning = Self::default();
-        let [part_size, parts_in_flight, connect, answer] = NAMES;
+        let [part_size, parts_in_flight, connect, answer, conditions] = NAMES;
         if let Some(value) = options.remove(part_size) {
             tuning.part_bytes = number(&value, &SIZES)
                 .and_then(|bytes| usize::try_from(bytes).ok())
@@ -63,6 +68,13 @@ impl Tuning {
                 *wait = Duration::from_millis(millis);
             }
         }
+        if let Some(value) = options.remove(conditions) {
+            tuning.conditions = match value.as_str() {
+                "kept" => Conditions::Kept,
+                "ignored" => Conditions::Ignored,
+                _ => return Err(wrong(conditions, "`kept` or `ignored`")),
+            };
+        }
         tuning.check()?;
         Ok(tuning)
     }
@@ -70,7 +82,7 @@ impl Tuning {
     /// # Errors
     /// `config` for what is out of bounds.
     pub(super) fn check(&self) -> Result<()> {
-        let [part_size, parts_in_flight, connect, answer] = NAMES;
+        let [part_size, parts_in_flight, connect, answer, _] = NAMES;
         if self.part_bytes == 0 || self.part_bytes > PART_BYTES_MAX {
             return Err(wrong(part_size, "1 byte to 512 MiB"));
         }
@@ -132,6 +144,7 @@ mod tests {
             ("parts_in_flight", "65"),
             ("connect_timeout", "soon"),
             ("answer_timeout", "0s"),
+            ("conditions", "perhaps"),
         ] {
             let error = taken(name, value).unwrap_err();
             assert!(error.message().contains(name), "{error}");

@@ -49,6 +49,9 @@ impl Fault {
             E::Io(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {
                 (ErrorKind::Denied, "the operating system refused the connection", true)
             }
+            E::Io(cause) if is_tls(cause) => {
+                (ErrorKind::Denied, "no trusted connection to the database: TLS failed", true)
+            }
             E::Io(_) | E::Protocol(_) | E::WorkerCrashed => {
                 (ErrorKind::Unavailable, "the connection to the database broke", true)
             }
@@ -174,6 +177,11 @@ fn effect(stake: Stake) -> Effect {
         Stake::Nothing => Effect::None,
         Stake::Write => Effect::Unknown,
     }
+}
+
+/// sqlx hands on what its TLS says as an error of the connection.
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>())
 }
 
 fn sqlite_code(error: &SqliteError) -> Option<i32> {

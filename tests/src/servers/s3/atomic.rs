@@ -27,6 +27,7 @@ const LOCKS: usize = 64;
 
 /// `s3s-fs` with one lock per key (or some keys): who changes an object is alone with it, who looks at one sees no
 /// change half done.
+#[derive(Debug)]
 pub struct Atomic {
     files: FileSystem,
     locks: Vec<RwLock<()>>,

@@ -1,4 +1,4 @@
-//! Failures on purpose, each at the next request that it names.
+//! Cuts on purpose, each at the next request that it names.
 
 use std::{
     collections::VecDeque,
@@ -82,25 +82,24 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// Answers a request, with the fault that the script has for it.
 pub(super) async fn answer(
     service: &S3Service,
     script: &Script,
     request: Request<Incoming>,
-) -> Result<Response<Answer>, Failure> {
+) -> Result<Response<Answer>, Cut> {
     let fault = script.next(&request);
     match fault {
-        Some(Fault::Refuse) => return Err(Cut.into()),
+        Some(Fault::Refuse) => return Err(Cut),
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Answer(status, code, retry_after)) => return refused(status, code, retry_after),
         _ => {}
     }
     let done = hyper::service::Service::call(service, request).await;
-    let answer = done.map_err(|error| format!("s3s: {error:?}"))?;
+    // The emulator can't go on: its client sees a connection that breaks off.
+    let answer = done.map_err(|_| Cut)?;
     let left = match fault {
-        Some(Fault::LoseAnswer) => return Err(Cut.into()),
+        Some(Fault::LoseAnswer) => return Err(Cut),
         Some(Fault::HangAfter) => std::future::pending().await,
         Some(Fault::CutBody(bytes)) => Some(bytes),
         _ => None,
@@ -108,14 +107,14 @@ pub(super) async fn answer(
     Ok(answer.map(|body| Answer { body, left }))
 }
 
-fn refused(status: u16, code: &str, retry_after: Option<u32>) -> Result<Response<Answer>, Failure> {
+fn refused(status: u16, code: &str, retry_after: Option<u32>) -> Result<Response<Answer>, Cut> {
     let body =
         format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>on purpose</Message></Error>");
-    let mut answer = Response::builder().status(StatusCode::from_u16(status)?);
+    let mut answer = Response::builder().status(StatusCode::from_u16(status).map_err(|_| Cut)?);
     if let Some(seconds) = retry_after {
         answer = answer.header("retry-after", seconds);
     }
-    Ok(answer.body(Answer { body: s3s::Body::from(body), left: None })?)
+    answer.body(Answer { body: s3s::Body::from(body), left: None }).map_err(|_| Cut)
 }
 
 /// A body that may be cut.
@@ -127,16 +126,16 @@ pub(super) struct Answer {
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = Failure;
+    type Error = Cut;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if self.left == Some(0) {
-            return Poll::Ready(Some(Err(Cut.into())));
+            return Poll::Ready(Some(Err(Cut)));
         }
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let polled = Pin::new(&mut self.body).poll_frame(context).map_err(|_| Cut);
         let Poll::Ready(Some(Ok(frame))) = polled else { return polled };
         let (Some(left), Some(bytes)) = (self.left, frame.data_ref()) else {
             return Poll::Ready(Some(Ok(frame)));

@@ -33,8 +33,21 @@ pub(super) struct Remote {
     pub(super) part_bytes: usize,
     /// How many parts may be on their way at once, unless the caller asks for more than one.
     pub(super) parts_in_flight: usize,
+    /// Whether conditions on writes are believed to be kept.
+    pub(super) conditions: Conditions,
     /// What is particular about the service.
     pub(super) traits: Traits,
+}
+
+/// Whether a service keeps the conditions of writes. Some that speak a protocol with conditions ignore them, and
+/// overwrite what they must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Conditions {
+    /// As its protocol says.
+    #[default]
+    Kept,
+    /// It ignores them: they are not declared, and refused.
+    Ignored,
 }
 
 /// What is particular about a service.

@@ -11,7 +11,9 @@ use opendal::{
     },
 };
 
-use super::{Remote, list::MergedLister, metadata::decode, read::PinnedReader, write::CertainWriter};
+use super::{
+    Conditions, Remote, list::MergedLister, metadata::decode, read::PinnedReader, write::CertainWriter,
+};
 
 pub(super) struct RemoteService {
     inner: Servicer,
@@ -31,6 +33,9 @@ impl RemoteService {
                 .write_multi_min_size
                 .or(own.write_can_multi.then_some(0))
                 .map(|smallest| smallest.max(remote.part_bytes)),
+            write_with_if_not_exists: own.write_with_if_not_exists && remote.conditions == Conditions::Kept,
+            write_with_if_match: own.write_with_if_match && remote.conditions == Conditions::Kept,
+            write_with_if_none_match: false,
             // Of these a lost answer can't be told from a condition that does not hold.
             copy_with_if_not_exists: false,
             copy_with_if_match: false,

@@ -7,6 +7,9 @@ mod statements;
 mod transaction;
 mod versions;
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashMap, fs, sync::Arc, time::Duration};
 
 use futures::TryStreamExt as _;
