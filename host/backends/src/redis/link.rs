@@ -6,7 +6,7 @@
 //! executed.
 
 use std::{
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -32,14 +32,13 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Link {
     connector: Connector,
     finder: Finder,
-    current: RwLock<Option<Live>>,
+    current: RwLock<Option<Arc<Live>>>,
     attempts: Mutex<Attempts>,
     /// The node that a slot is moving to, while it does.
     aside: Mutex<Option<Connection>>,
 }
 
 /// A connection with its number, so that only the one that failed is replaced.
-#[derive(Clone)]
 struct Live {
     connection: Connection,
     number: u64,
@@ -73,8 +72,8 @@ impl Link {
     pub(super) async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
         let mut refusal = None;
         for _ in 0..REDIRECTIONS_MAX {
-            let mut live = self.live().await.map_err(Fault::Unsent)?;
-            let cause = match live.connection.redis.send_packed_command(command).await {
+            let live = self.live().await.map_err(Fault::Unsent)?;
+            let cause = match live.connection.redis.clone().send_packed_command(command).await {
                 Ok(Value::ServerError(cause)) => cause,
                 Ok(answer) => return Ok(answer),
                 Err(cause) => {
@@ -111,11 +110,13 @@ impl Link {
     /// # Cancel safety
     /// As [`call`](Self::call).
     pub(super) async fn call_many(&self, commands: &Pipeline) -> Result<Vec<Value>, Fault> {
-        let mut live = self.live().await.map_err(Fault::Unsent)?;
-        live.connection.redis.send_packed_commands(commands, 0, commands.len()).await.map_err(|cause| {
-            self.discard(live.number);
-            Fault::Lost(cause)
-        })
+        let live = self.live().await.map_err(Fault::Unsent)?;
+        live.connection.redis.clone().send_packed_commands(commands, 0, commands.len()).await.map_err(
+            |cause| {
+                self.discard(live.number);
+                Fault::Lost(cause)
+            },
+        )
     }
 
     /// Runs a script; `arguments` adds what follows its digest.
@@ -144,20 +145,20 @@ impl Link {
         self.get().map(|live| live.number)
     }
 
-    async fn live(&self) -> Result<Live> {
+    async fn live(&self) -> Result<Arc<Live>> {
         if let Some(live) = self.get() {
             return Ok(live);
         }
         self.connect().await
     }
 
-    fn get(&self) -> Option<Live> {
+    fn get(&self) -> Option<Arc<Live>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.as_ref().filter(|live| !live.connection.is_broken()).cloned()
     }
 
     #[cold]
-    async fn connect(&self) -> Result<Live> {
+    async fn connect(&self) -> Result<Arc<Live>> {
         let mut attempts = self.attempts.lock().await;
         // Somebody else may have been faster, or just as unlucky.
         if let Some(live) = self.get() {
@@ -172,7 +173,7 @@ impl Link {
         match self.finder.connect(&self.connector).await {
             Ok(connection) => {
                 attempts.failed = None;
-                let live = Live { connection, number: attempts.count };
+                let live = Arc::new(Live { connection, number: attempts.count });
                 self.set(Some(live.clone()));
                 Ok(live)
             }
@@ -192,7 +193,7 @@ impl Link {
         }
     }
 
-    fn set(&self, live: Option<Live>) {
+    fn set(&self, live: Option<Arc<Live>>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = live;
     }
 
