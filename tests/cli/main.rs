@@ -6,4 +6,5 @@ mod command;
 mod config;
 mod kv;
 mod migrate;
+mod migrate_servers;
 mod plugin;

@@ -13,7 +13,7 @@ use crate::command::Larder;
 /// Replays a run's choices.
 const SEED: &str = "LARDER_MIGRATE_SEED";
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let seed = std::env::var(SEED).ok().and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or_else(|| SystemClock.now().0);
     println!("{SEED}={seed}");
@@ -62,7 +62,7 @@ fn moved(larder: &Larder, arguments: &[&str]) -> Value {
 }
 
 /// Entries by the thousand, quickly: with a handle of the library.
-fn fill(larder: &Larder, folder: &str, entries: u64, random: &mut Random) {
+pub(crate) fn fill(larder: &Larder, folder: &str, entries: u64, random: &mut Random) {
     use larder_backends::file::{FileKv, FileOptions};
     use larder_core::{Commit, Key, KvStore};
 
@@ -82,6 +82,18 @@ fn fill(larder: &Larder, folder: &str, entries: u64, random: &mut Random) {
         runtime.block_on(store.commit(&commit)).unwrap();
     }
     store.close().unwrap();
+}
+
+/// Blobs of all sizes, with metadata: `a/1/7` is one of them.
+pub(crate) fn put_blobs(larder: &Larder, folder: &str, blobs: u64, random: &mut Random) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let operator = larder_backends::object::fs(&larder.path().join(folder)).unwrap();
+    for number in 0..blobs {
+        let size = random.below(if number % 10 == 0 { 9 << 20 } else { 40_000 }) as usize;
+        let (path, meta) = (format!("a/{}/{number}", number % 3), [("n".to_owned(), number.to_string())]);
+        let write = operator.write_with(&path, vec![number as u8; size]).content_type("text/x");
+        runtime.block_on(async { write.user_metadata(meta).await }).unwrap();
+    }
 }
 
 /// What a scan prints, which is all but expiries; those are compared by `--verify`.
@@ -126,10 +138,7 @@ fn a_migration_killed_twice_is_gone_on_with_and_ends_equal() {
         assert_eq!(done.code, Some(0), "{}\n{}", done.err, done.out);
         let report: Value = serde_json::from_str(&done.out).unwrap();
         assert!(steps >= 2 && report["resumed"] == true, "{report}");
-        assert_eq!(
-            (&report["copied"], &report["verification"]["compared"]),
-            (&12_000.into(), &12_000.into())
-        );
+        assert_eq!((&report["copied"], &report["verification"]["compared"]), (&12_000.into(), &12_000.into()));
         assert_eq!(scanned(&larder, from), scanned(&larder, to), "{to}, and no checkpoint is left");
     }
 }
@@ -138,23 +147,7 @@ fn a_migration_killed_twice_is_gone_on_with_and_ends_equal() {
 fn blobs_killed_twice_on_their_way_arrive_with_their_metadata() {
     let larder = larder();
     let mut random = Random::new(seed(), 0, 2);
-    for number in 0..40 {
-        let size = random.below(if number % 10 == 0 { 9 << 20 } else { 40_000 }) as usize;
-        larder.write("blob", vec![number as u8; size]);
-        let (path, meta) = (format!("a/{}/{number}", number % 3), format!("n={number}"));
-        larder.done(&[
-            "blob",
-            "put",
-            "blob",
-            &path,
-            "--store",
-            "pages",
-            "--content-type",
-            "text/x",
-            "--meta",
-            &meta,
-        ]);
-    }
+    put_blobs(&larder, "pages", 40, &mut random);
     for to in ["copies", "foldered"] {
         let arguments = ["--from-store", "pages", "--to-store", to, "--verify", "--json"];
         for _ in 0..2 {

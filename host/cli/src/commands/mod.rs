@@ -36,7 +36,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Kv(command) => kv::run(&cli.place, command).await,
         Command::Blob(command) => blob::run(&cli.place, command).await,
-        Command::Config(command) => config::run(&cli.place, &command),
+        Command::Config(command) => config::run(&cli.place, &command).await,
         Command::Migrate(args) => migrate::run(&cli.place, args).await,
         Command::Backends(args) => backends::run(&args),
         Command::Plugin(command) => plugin::run(command).await,

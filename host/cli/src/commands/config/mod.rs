@@ -10,15 +10,15 @@ use crate::{args::Place, failure::Failure};
 /// Commands on the configuration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say whether the configuration is right; opens nothing
-    Check,
+    /// Say whether the configuration is right; opens nothing unless asked to
+    Check(check::Args),
     /// Print what the configuration means: stores, stacks, plugins, grants
     Explain,
 }
 
-pub(crate) fn run(place: &Place, command: &Command) -> Result<(), Failure> {
+pub(crate) async fn run(place: &Place, command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Check => check::run(place),
+        Command::Check(args) => check::run(place, args).await,
         Command::Explain => explain::run(place),
     }
 }

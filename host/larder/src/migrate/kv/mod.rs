@@ -47,6 +47,11 @@ pub(super) async fn run(
     }
     let mut report = task.report(StoreKind::Kv);
     report.resumed = resumed;
+    if !task.is_dry() && !resumed {
+        // Before the first entry: a run that dies in its first batch, where that is no single commit, goes on too.
+        let first = Commit::new().put(marker.clone(), checkpoint.encode()?);
+        Target::new(task, target, marker.clone()).commit(first).await?;
+    }
     let mut copy = Copy { task, target: Target::new(task, target, marker.clone()), checkpoint };
     task.tally.begin(Phase::Copying, copy.checkpoint.copied + copy.checkpoint.present, copy.checkpoint.bytes);
     copy.all(source, &mut report).await?;
