@@ -52,7 +52,12 @@ fn main() -> ExitCode {
     let redis = RedisServer::start(&RedisSettings::new()).unwrap();
     let legs = [
         ("file -> file", url("old"), url("new"), OWN_BYTES + 2 * FILE_BYTES),
-        ("file -> sqlite", url("old"), format!("sqlite://{}/lite.db", folder.path().display()), OWN_BYTES + FILE_BYTES),
+        (
+            "file -> sqlite",
+            url("old"),
+            format!("sqlite://{}/lite.db", folder.path().display()),
+            OWN_BYTES + FILE_BYTES,
+        ),
         ("file -> redis", url("old"), redis.url(), OWN_BYTES + FILE_BYTES),
     ];
     for (what, from, to, limit) in legs {
@@ -117,7 +122,11 @@ async fn fill(folder: &Path, entries: u64) {
         let commit = (first..(first + 1_000).min(entries)).fold(Commit::new(), |commit, number| {
             let key = Key::new(format!("https://example.org/{:03}/{number}", number % 997)).unwrap();
             match number % 10 {
-                0 => commit.put_with_ttl(key, vec![number as u8; VALUE_BYTES], std::time::Duration::from_secs(86_400)),
+                0 => commit.put_with_ttl(
+                    key,
+                    vec![number as u8; VALUE_BYTES],
+                    std::time::Duration::from_secs(86_400),
+                ),
                 _ => commit.put(key, vec![number as u8; VALUE_BYTES]),
             }
         });

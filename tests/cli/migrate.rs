@@ -138,7 +138,10 @@ fn a_migration_killed_twice_is_gone_on_with_and_ends_equal() {
         assert_eq!(done.code, Some(0), "{}\n{}", done.err, done.out);
         let report: Value = serde_json::from_str(&done.out).unwrap();
         assert!(steps >= 2 && report["resumed"] == true, "{report}");
-        assert_eq!((&report["copied"], &report["verification"]["compared"]), (&12_000.into(), &12_000.into()));
+        assert_eq!(
+            (&report["copied"], &report["verification"]["compared"]),
+            (&12_000.into(), &12_000.into())
+        );
         assert_eq!(scanned(&larder, from), scanned(&larder, to), "{to}, and no checkpoint is left");
     }
 }

@@ -18,7 +18,12 @@ use crate::{
 };
 
 /// Runs a migration that is killed twice after some steps, and then must end equal.
-fn killed_twice(larder: &Larder, variables: &[(&str, &str)], arguments: &[&str], random: &mut Random) -> Value {
+fn killed_twice(
+    larder: &Larder,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+    random: &mut Random,
+) -> Value {
     let arguments = [arguments, &["--verify", "--json"]].concat();
     for _ in 0..2 {
         let killed = migrate(larder.path(), variables, &arguments, Some(1 + random.below(7)));
@@ -27,7 +32,11 @@ fn killed_twice(larder: &Larder, variables: &[(&str, &str)], arguments: &[&str],
     let done = migrate(larder.path(), variables, &arguments, None);
     assert_eq!(done.code, Some(0), "{}\n{}", done.err, done.out);
     let report: Value = serde_json::from_str(&done.out).unwrap();
-    assert_eq!((&report["resumed"], &report["verification"]["different"]), (&true.into(), &0.into()), "{report}");
+    assert_eq!(
+        (&report["resumed"], &report["verification"]["different"]),
+        (&true.into(), &0.into()),
+        "{report}"
+    );
     report
 }
 
@@ -90,7 +99,8 @@ fn blobs_go_to_a_bucket_and_come_back_with_their_metadata() {
     put_blobs(&larder, "pages", 40, &mut random);
     let variables = [("KEY", ACCESS_KEY), ("SECRET", SECRET_KEY)];
     for (from, to) in [("pages", "bucket"), ("bucket", "copies")] {
-        let report = killed_twice(&larder, &variables, &["--from-store", from, "--to-store", to], &mut random);
+        let report =
+            killed_twice(&larder, &variables, &["--from-store", from, "--to-store", to], &mut random);
         assert_eq!(report["verification"]["compared"], 40, "{report}");
         assert!(!report.to_string().contains(SECRET_KEY), "{report}");
     }
@@ -131,6 +141,7 @@ fn each_store_is_tried_where_it_is_asked_for() {
     }
     assert!(run.err.contains("away") && run.err.contains(&port.to_string()), "{}", run.err);
     assert!(!run.err.contains("hunter2") && !run.text().contains("hunter2"), "{}", run.err);
-    let lacking = Larder::with_config("stores: { a: { kind: blob, backend: memory, requires: [user-metadata] } }");
+    let lacking =
+        Larder::with_config("stores: { a: { kind: blob, backend: memory, requires: [user-metadata] } }");
     lacking.refused(&["blob", "ls"], 11, &["store: a", "requires user-metadata", "content-type"]);
 }

@@ -12,5 +12,6 @@ mod hosts;
 mod network;
 mod postgres;
 mod redis;
+mod s3;
 mod sqlite;
 mod storm;

@@ -18,8 +18,10 @@ use crate::storm::Storm;
 
 /// Connections that are cut in a trial, one after the other.
 const CUTS: u64 = 12;
-/// Most bytes that a connection still carries before it is cut: a few commits of the load, the large ones included.
-const CUT_BYTES_MAX: u64 = 40_000;
+/// Most bytes of requests that a connection still carries before it is cut: a few commits of the load, the large ones
+/// included. Answers are small.
+const REQUEST_BYTES_MAX: u64 = 40_000;
+const REPLY_BYTES_MAX: u64 = 2_000;
 /// Every other cut comes within so many bytes: in the middle of what is small, or right before it.
 const CUT_BYTES_FEW: u64 = 120;
 /// A cut that has not come by now never will: there is no load.
@@ -27,7 +29,7 @@ const HANGS: Duration = Duration::from_secs(60);
 /// Of a wire that stalls.
 const STALL: Duration = Duration::from_secs(2);
 /// A wire on which the load still makes progress, as between two continents over a bad line.
-const SLOW: Slow = Slow { latency: Duration::from_millis(60), bytes_per_second: 400_000 };
+const SLOW: Slow = Slow { latency: Duration::from_millis(40), bytes_per_second: 800_000 };
 /// Connections of each host to each server, at most: pools and what they replace.
 const CONNECTIONS_MAX: usize = 32;
 
@@ -46,8 +48,9 @@ async fn cut(trial: Trial, stores: &[Arc<dyn KvStore>], wires: Wires<'_>, way: W
     let mut random = Random::new(trial.seed(), way as u64, 0);
     let mut storm = Storm::start(stores, trial.seed());
     storm.progress(20).await;
+    let most = if way == Way::Request { REQUEST_BYTES_MAX } else { REPLY_BYTES_MAX };
     for round in 0..CUTS {
-        let bytes = random.below(if round % 2 == 0 { CUT_BYTES_MAX } else { CUT_BYTES_FEW });
+        let bytes = random.below(if round % 2 == 0 { most } else { CUT_BYTES_FEW });
         // The store may be behind any one of them.
         let cuts = wires.iter().map(|wire| Box::pin(wire.cut_after(way, bytes).happened()));
         let happened = timeout(HANGS, select_all(cuts)).await;
@@ -75,7 +78,7 @@ pub(crate) async fn slow(trial: Trial, stores: &[Arc<dyn KvStore>], wires: Wires
     let mut storm = Storm::start(stores, trial.seed());
     storm.progress(20).await;
     wires.iter().for_each(|wire| wire.slow(SLOW));
-    storm.progress(30).await;
+    storm.progress(20).await;
     wires.iter().for_each(Proxy::heal);
     storm.recovers().await;
     end(trial, storm, wires).await;

@@ -333,7 +333,7 @@ fn key(text: &str) -> Key {
 }
 
 /// Memory of this process that is in use, in bytes; 0 where the system does not say.
-fn resident_bytes() -> u64 {
+pub(crate) fn resident_bytes() -> u64 {
     /// Linux counts in pages of this size on the machines that the suites know.
     const PAGE_BYTES: u64 = 4 << 10;
 
