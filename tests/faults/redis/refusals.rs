@@ -3,7 +3,7 @@
 use larder_core::KvStore;
 use larder_tests::{
     faults::{Figures, Trial},
-    servers::redis::{RedisCluster, RedisSentinel, RedisServer},
+    servers::redis::{RedisCluster, RedisSentinel, RedisServer, RedisSettings},
 };
 use redis::cmd;
 use std::sync::Arc;
@@ -20,9 +20,8 @@ const LOADING: &str = "Redis is loading its data";
 /// What a node of a cluster says before anything else, while it loads and for two seconds after.
 const CLUSTER_DOWN: &str = "the cluster is down";
 
-/// What a server waits for each command of the log that it loads, in microseconds: so loading takes seconds, as it does
-/// for a large log, and longer than a host tries by itself.
-const LOAD_DELAY_US: u32 = 800;
+/// Keys that a server has to load besides those of the load.
+const FILLERS: usize = 4_000;
 
 /// Nobody was left in doubt: a server that refuses has done nothing.
 fn held(trial: Trial, figures: Figures) {
@@ -90,10 +89,38 @@ async fn the_master_of_a_sentinel_becomes_a_read_only_replica_and_a_master_again
     read_only(trial, &stores, &sentinel.servers()[0], DEMOTED).await;
 }
 
-/// A server that takes its time to load its log answers that it is loading.
+/// A server that waits a millisecond for each key that it loads, and answers after every few that it is loading: so it
+/// is loading for seconds, as it is with a large log, and longer than a host tries by itself.
+fn slow_to_load() -> RedisSettings {
+    durable().line("key-load-delay 1000").line("loading-process-events-interval-bytes 1024")
+}
+
+/// Gives a server something to load, in the log's own snapshot.
+fn fill(server: &mut RedisServer) {
+    // A node of a cluster takes only what is in its slots.
+    let taken = (0..100).any(|tag| {
+        let pairs = (0..FILLERS).map(|i| (format!("filler{{{tag}}}{i}"), "filler".repeat(10)));
+        server.tell(cmd("MSET").arg(pairs.collect::<Vec<_>>())).is_ok()
+    });
+    assert!(taken, "the server took no fillers");
+    tell(server, &cmd("BGREWRITEAOF"));
+    let port = server.port();
+    let is_done = || {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{port}/")).unwrap();
+        let info =
+            client.get_connection().and_then(|mut c| cmd("INFO").arg("persistence").query::<String>(&mut c));
+        info.is_ok_and(|info| {
+            ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"].iter().all(|line| info.contains(line))
+        })
+    };
+    server.process().wait_until("the log is written anew", is_done).unwrap();
+}
+
+/// A server is started again, and says for a while that it is loading.
 async fn loading(trial: Trial, stores: &[Arc<dyn KvStore>], servers: &mut [RedisServer], message: &str) {
+    servers.iter_mut().for_each(fill);
     let mut storm = Storm::start(stores, trial.seed());
-    storm.progress(400).await;
+    storm.progress(30).await;
     for server in servers {
         block_in_place(|| server.restart()).unwrap();
         storm.recovers().await;
@@ -104,27 +131,26 @@ async fn loading(trial: Trial, stores: &[Arc<dyn KvStore>], servers: &mut [Redis
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_loads_its_log() {
-    let settings = durable().line(format!("key-load-delay {LOAD_DELAY_US}"));
-    let mut server = RedisServer::start(&settings).unwrap();
+    let mut server = RedisServer::start(&slow_to_load()).unwrap();
     let trial = Trial::begin("loading", "redis");
-    loading(trial, &hosts::open(&server.url()).await, std::slice::from_mut(&mut server), LOADING).await;
+    let stores = hosts::open(&server.url()).await;
+    loading(trial, &stores, std::slice::from_mut(&mut server), LOADING).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_nodes_of_a_cluster_load_their_logs() {
-    let settings = durable().line(format!("key-load-delay {LOAD_DELAY_US}"));
-    let mut cluster = RedisCluster::start(&settings).unwrap();
+    let mut cluster = RedisCluster::start(&slow_to_load()).unwrap();
     let trial = Trial::begin("loading", "cluster");
     loading(trial, &hosts::open(&cluster.url()).await, cluster.nodes(), CLUSTER_DOWN).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_master_of_a_sentinel_loads_its_log() {
-    let settings = durable().line(format!("key-load-delay {LOAD_DELAY_US}"));
-    let mut sentinel = RedisSentinel::start(&settings).unwrap();
+    let mut sentinel = RedisSentinel::start(&slow_to_load()).unwrap();
     let late =
         cmd("SENTINEL").arg("SET").arg("mymaster").arg("down-after-milliseconds").arg(60_000).to_owned();
     tell(sentinel.sentinel(), &late);
     let trial = Trial::begin("loading", "sentinel");
-    loading(trial, &hosts::open(&sentinel.url()).await, &mut sentinel.servers()[..1], LOADING).await;
+    let stores = hosts::open(&sentinel.url()).await;
+    loading(trial, &stores, &mut sentinel.servers()[..1], LOADING).await;
 }

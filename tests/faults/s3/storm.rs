@@ -39,7 +39,7 @@ const TASKS_MAX: usize = 32;
 pub(crate) enum Sizes {
     /// Up to 100 KB: one request each.
     Small,
-    /// One in three of several parts.
+    /// One in six of several parts.
     Mixed,
     /// All of several parts.
     Large,
@@ -187,7 +187,7 @@ async fn write(blobs: Blobs, seed: u64, lane: u64, sizes: Sizes, shared: Arc<Sha
             break;
         }
         let mut random = Random::new(seed, lane, number);
-        let is_large = sizes == Sizes::Large || (sizes == Sizes::Mixed && random.below(3) == 0);
+        let is_large = sizes == Sizes::Large || (sizes == Sizes::Mixed && random.below(6) == 0);
         let most = if is_large { 2 * PART_BYTES as u64 } else { 100_000 };
         let least = if is_large { PART_BYTES } else { 0 };
         let size_bytes = least + usize::try_from(random.below(most)).unwrap();

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Connections that are cut in a trial, one after the other.
-const CUTS: u64 = 10;
+const CUTS: u64 = 6;
 /// A cut that has not come by now never will: there is no load.
 const HANGS: Duration = Duration::from_secs(60);
 /// Of a wire that stalls.
