@@ -1,12 +1,13 @@
 //! Servers that answer, and refuse: full, read-only, loading. Nothing was written, and the caller is told so.
 
+use std::sync::Arc;
+
 use larder_core::KvStore;
 use larder_tests::{
     faults::{Figures, Trial},
     servers::redis::{RedisCluster, RedisSentinel, RedisServer, RedisSettings},
 };
-use redis::cmd;
-use std::sync::Arc;
+use redis::{Value, cmd};
 use tokio::task::block_in_place;
 
 use super::{durable, set, tell};
@@ -116,15 +117,18 @@ fn fill(server: &mut RedisServer) {
     server.process().wait_until("the log is written anew", is_done).unwrap();
 }
 
-/// A server is started again, and says for a while that it is loading.
+/// The server that keeps the store, and is started again, says for a while that it is loading.
 async fn loading(trial: Trial, stores: &[Arc<dyn KvStore>], servers: &mut [RedisServer], message: &str) {
     servers.iter_mut().for_each(fill);
     let mut storm = Storm::start(stores, trial.seed());
     storm.progress(30).await;
-    for server in servers {
-        block_in_place(|| server.restart()).unwrap();
-        storm.recovers().await;
-    }
+    let keys = |server: &RedisServer| match tell(server, &cmd("DBSIZE")) {
+        Value::Int(keys) => keys,
+        other => panic!("DBSIZE answered {other:?}"),
+    };
+    let keeper = servers.iter_mut().max_by_key(|server| keys(server)).unwrap();
+    block_in_place(|| keeper.restart()).unwrap();
+    storm.recovers().await;
     storm.is_told(message).await;
     trial.held(storm.holds().await);
 }
