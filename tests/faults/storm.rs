@@ -125,7 +125,11 @@ impl Storm {
     /// Waits until the lanes together have made so many more commits.
     pub(crate) async fn progress(&mut self, commits: u64) {
         let end = *self.progress.borrow() + commits;
-        let reached = timeout(HANGS, self.progress.wait_for(|made| *made >= end)).await.is_ok();
+        let reached = tokio::select! {
+            reached = timeout(HANGS, self.progress.wait_for(|made| *made >= end)) => reached.is_ok(),
+            Some(ended) = self.lanes.join_next() => panic!("a lane ended: {:?}", ended.map(|end| end.lane)),
+            Some(ended) = self.clients.join_next() => panic!("the clients ended: {:?}", ended.map(drop)),
+        };
         assert!(reached, "no {commits} commits within {HANGS:?}: {}", self.told());
     }
 

@@ -2,7 +2,7 @@
 
 use larder_tests::{
     faults::Trial,
-    servers::redis::{RedisCluster, RedisSentinel, RedisServer},
+    servers::redis::{RedisCluster, RedisSentinel, RedisServer, RedisSettings},
 };
 use redis::cmd;
 use tokio::task::block_in_place;
@@ -11,7 +11,7 @@ use super::{durable, tell};
 use crate::{hosts, storm::Storm};
 
 /// Kills in a trial.
-const KILLS: usize = 3;
+const KILLS: usize = 5;
 
 /// Kills it under load, and waits until it answers again.
 async fn kill(storm: &mut Storm, server: &mut RedisServer) {
@@ -57,4 +57,13 @@ async fn the_master_of_a_sentinel_is_killed_and_started_again() {
         kill(&mut storm, &mut sentinel.servers()[0]).await;
     }
     trial.held(storm.holds().await);
+}
+
+/// That the load would see it: the same on a server that keeps nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[should_panic(expected = "ended")]
+async fn a_server_that_forgets_what_it_acknowledged_is_found_out() {
+    let mut server = RedisServer::start(&RedisSettings::new()).unwrap();
+    let mut storm = Storm::start(&hosts::open(&server.url()).await, 1);
+    kill(&mut storm, &mut server).await;
 }

@@ -3,7 +3,7 @@
 //! OpenDAL's own tells a timeout as an unexpected error whose text alone says so, and larder takes kinds from
 //! codes. What is bounded is the same: each call of an operation, and each step of a reader, writer or lister.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use larder_core::Effect;
 use opendal::{
@@ -21,6 +21,11 @@ pub(super) struct Deadline(pub(super) Duration);
 
 impl Deadline {
     async fn within<T>(self, effect: Effect, attempt: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut attempt = pin!(attempt);
+        // Most pieces of a read are there already; those need no timer.
+        if let Poll::Ready(answer) = futures::poll!(&mut attempt) {
+            return answer;
+        }
         tokio::time::timeout(self.0, attempt).await.unwrap_or_else(|_| {
             let told = larder_core::Error::new(
                 larder_core::ErrorKind::Timeout,

@@ -118,7 +118,7 @@ impl Driver {
 
     /// Makes the operator: the service alone, nothing is reached.
     fn open(self, source: &Source) -> Result<Operator> {
-        transport::install_tls();
+        transport::prepare();
         let opened = match source {
             Source::Options(options) => (self.from_options)(options.clone()),
             Source::Url(url, options) => (self.from_url)(url, options.clone()),

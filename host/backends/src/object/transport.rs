@@ -25,19 +25,36 @@ pub(super) struct Waits {
     pub(super) answer: Duration,
 }
 
-/// Installs rustls' ring provider as the process's, where there is none. Harmless where there is one.
-pub(super) fn install_tls() {
+impl Default for Waits {
+    /// Several round trips around the world and a lost packet; a part over a slow line.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), answer: Duration::from_secs(30) }
+    }
+}
+
+/// Makes the process ready, once: rustls' ring provider where there is none, and a client for what OpenDAL sends on
+/// behalf of no operator (asking for a role). Harmless where somebody else was first.
+pub(super) fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if rustls::crypto::ring::default_provider().install_default().is_err() {
             tracing::debug!("the process has a TLS provider already");
+        }
+        // Where none can be made, the operator's own can't be either, and its error is told.
+        if let Ok(client) = client(Waits::default()) {
+            HttpTransporter::install_default(client);
         }
     });
 }
 
 /// Gives an operator a client of its own.
 pub(super) fn with_client(operator: Operator, waits: Waits) -> Result<Operator> {
-    install_tls();
+    prepare();
+    let context = OperationContext::new().with_http_transport(HttpTransporter::new(client(waits)?));
+    Ok(operator.with_context(context))
+}
+
+fn client(waits: Waits) -> Result<Knowing> {
     let client = reqwest::Client::builder()
         .connect_timeout(waits.connect)
         .read_timeout(waits.answer)
@@ -46,9 +63,7 @@ pub(super) fn with_client(operator: Operator, waits: Waits) -> Result<Operator> 
         .tcp_nodelay(true)
         .build()
         .map_err(|error| Error::config("no HTTP client can be made").caused_by(error))?;
-    let transport = HttpTransporter::new(Knowing(ReqwestTransport::new(client)));
-    let context = OperationContext::new().with_http_transport(transport);
-    Ok(operator.with_context(context))
+    Ok(Knowing(ReqwestTransport::new(client)))
 }
 
 /// Tells what the client knows of a failure as an error of larder, inside of OpenDAL's: a timeout, a connection

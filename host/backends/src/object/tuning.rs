@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use larder_core::{Error, Result};
 
-use super::remote::Conditions;
+use super::{remote::Conditions, transport::Waits};
 
 /// The usual part: with the 10,000 parts that services take, blobs of 80 GB.
 const PART_BYTES: usize = 8 << 20;
@@ -14,10 +14,6 @@ const PART_BYTES_MAX: usize = 512 << 20;
 const PARTS_IN_FLIGHT: usize = 4;
 /// Most of them: bounds memory.
 const PARTS_IN_FLIGHT_MAX: usize = 64;
-/// For a connection: several round trips around the world and a lost packet.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For an answer, and the part that is sent before it.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Parts, waits and beliefs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +31,12 @@ pub(super) const NAMES: [&str; 5] =
 
 impl Default for Tuning {
     fn default() -> Self {
+        let waits = Waits::default();
         Self {
             part_bytes: PART_BYTES,
             parts_in_flight: PARTS_IN_FLIGHT,
-            connect_timeout: CONNECT_TIMEOUT,
-            answer_timeout: ANSWER_TIMEOUT,
+            connect_timeout: waits.connect,
+            answer_timeout: waits.answer,
             conditions: Conditions::default(),
         }
     }

@@ -10,7 +10,19 @@ use super::{Tally, joined, tables};
 use crate::{Outcome, cargo};
 
 /// Native backends, by contract and by the name of their row. Plugins are those in the folder `plugins`.
-const NATIVE: [(&str, &str); 4] = [("kv", "memory"), ("kv", "file"), ("blob", "memory"), ("blob", "fs")];
+const NATIVE: [(&str, &str); 11] = [
+    ("kv", "memory"),
+    ("kv", "file"),
+    ("kv", "redis"),
+    ("kv", "redis-cluster"),
+    ("kv", "redis-sentinel"),
+    ("kv", "sqlite"),
+    ("kv", "postgres"),
+    ("blob", "memory"),
+    ("blob", "fs"),
+    ("blob", "s3"),
+    ("blob", "s3 (moto)"),
+];
 
 pub(super) fn run(tally: &mut Tally) -> Outcome {
     let mut failures = Vec::new();
