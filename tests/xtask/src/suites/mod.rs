@@ -28,6 +28,8 @@ pub(crate) enum Suite {
     Plugins,
     /// Broken files, killed servers, bad networks; ends with a table, also in target/faults.json.
     Faults,
+    /// What object stores do beyond the contract, on a server that fails by script.
+    Objects,
     /// Processes killed at random moments.
     Crash,
     /// The `larder` command.
@@ -108,7 +110,9 @@ fn run_one(suite: Suite, install: Install) -> Ended {
         Suite::Unit => runner::unit(&mut tally),
         Suite::Conformance => conformance::run(&mut tally),
         Suite::Faults => tables::run(&suite.name(), &mut tally),
-        Suite::Plugins | Suite::Crash | Suite::Cli => runner::binary(&suite.name(), &mut tally),
+        Suite::Plugins | Suite::Objects | Suite::Crash | Suite::Cli => {
+            runner::binary(&suite.name(), &mut tally)
+        }
         Suite::Tidy => checks::run(&mut tally),
         Suite::Benches => {
             let outcome = bench::run(&[], false, true, install);
@@ -125,9 +129,9 @@ impl Suite {
     /// Whether its tests start this server.
     fn starts(self, server: Server) -> bool {
         match self {
-            Self::Conformance | Self::Faults => true,
-            Self::Benches => server != Server::Moto,
-            Self::Unit | Self::Plugins | Self::Crash | Self::Cli | Self::Tidy | Self::Examples => false,
+            Self::Conformance => true,
+            Self::Faults | Self::Cli | Self::Benches => server != Server::Moto,
+            Self::Unit | Self::Plugins | Self::Objects | Self::Crash | Self::Tidy | Self::Examples => false,
         }
     }
 
@@ -138,4 +142,20 @@ impl Suite {
 
 fn joined(failures: Vec<String>) -> Outcome {
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test binary was written that no suite ran, and `cargo xtask test` was green over them.
+    #[test]
+    fn every_test_binary_is_a_suite() {
+        let manifest = std::fs::read_to_string(cargo::root().join("tests").join("Cargo.toml")).unwrap();
+        let sections = manifest.split("[[test]]").skip(1);
+        for section in sections {
+            let name = section.split('"').nth(1).unwrap();
+            assert!(Suite::from_str(name, false).is_ok(), "no suite runs the test binary `{name}`");
+        }
+    }
 }
