@@ -153,3 +153,59 @@ async fn what_has_expired_leaves_the_index_without_any_scan() {
     assert_eq!(members(&server, "{larder}/expiries"), 3);
     assert_eq!(names(&store, 10).await, ["new1", "new2", "new3"]);
 }
+
+/// How often the server ran a command.
+fn runs(server: &RedisServer, command: &str) -> u64 {
+    let Value::BulkString(stats) = server.tell(cmd("INFO").arg("commandstats")).unwrap() else {
+        panic!("text")
+    };
+    let stats = String::from_utf8(stats).unwrap();
+    let line = stats
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls="))?.split(',').next());
+    line.map_or(0, |calls| calls.parse().unwrap())
+}
+
+// Others have listed keys with KEYS or SCAN in each call, and compared-and-set with WATCH on a shared connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_walks_through_the_database_and_none_watches() {
+    let server = RedisServer::start(&RedisSettings::new()).unwrap();
+    let store = filled(&server).await;
+    let walks = runs(&server, "scan");
+    for i in 0..10 {
+        put(&store, &format!("more{i}"), "1").await;
+        let version = get(&store, "k00").await.unwrap().version;
+        let commit = Commit::new().check(key("k00"), larder_core::Expectation::Version(version));
+        store.commit(&commit.put(key("k00"), "2").delete(key(&format!("k{:02}", i + 1)))).await.unwrap();
+        store.get_many(&[key("k00"), key("missing")]).await.unwrap();
+        names(&store, 5).await;
+        store.sweep().await.unwrap();
+    }
+    assert_eq!(runs(&server, "scan"), walks);
+    for command in ["keys", "watch", "multi", "exec", "flushdb", "flushall", "randomkey"] {
+        assert_eq!(runs(&server, command), 0, "{command}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_of_thousands_is_built_whole_while_others_write() {
+    let server = RedisServer::start(&RedisSettings::new()).unwrap();
+    let store = open(&server.url()).await;
+    for part in 0..3 {
+        let commit = (0..COMMIT_ITEMS_MAX)
+            .fold(Commit::new(), |commit, i| commit.put(key(&format!("k{part}{i:03}")), "1"));
+        store.commit(&commit).await.unwrap();
+    }
+    server.tell(cmd("DEL").arg("{larder}/index")).unwrap();
+    let writes = async {
+        for i in 0..200 {
+            let commit = Commit::new().put(key(&format!("new{i:03}")), "1").delete(key(&format!("k0{i:03}")));
+            store.commit(&commit).await.unwrap();
+        }
+    };
+    let (found, ()) = futures::join!(names(&store, 1_000), writes);
+    assert!(found.len() >= 2_800 && found.is_sorted(), "{} keys", found.len());
+    let after = names(&store, 1_000).await;
+    assert_eq!(after.len(), 3_000);
+    assert!(!after.contains(&"k0000".to_owned()) && after.contains(&"new199".to_owned()));
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder_backends::redis::RedisKv;
+use larder_backends::redis::{RedisKv, RedisOptions};
 use larder_core::{Commit, Error, ErrorKind, KeyRange, KvStore, Outcome, Scan};
 use larder_tests::servers::redis::{RedisCluster, RedisSentinel, RedisServer, RedisSettings};
 use redis::{Value, cmd};
@@ -47,11 +47,58 @@ async fn a_connection_that_the_server_closes_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_without_an_answer_is_in_doubt_and_is_not_sent_again() {
+    let mut server = RedisServer::start(&RedisSettings::new()).unwrap();
+    let options = RedisOptions::from_url(&server.url()).unwrap();
+    let patience = Duration::from_millis(300);
+    let options = options.response_timeout(patience).connect_timeout(patience);
+    let store = RedisKv::connect(options).await.unwrap();
+    put(&store, "a", "1").await;
+    server.process().freeze();
+    let error = store.commit(&Commit::new().add(key("n"), 1)).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_effect_unknown()), (ErrorKind::Timeout, true), "{error}");
+    // The connection is given up, and no other is to be had: this one was not sent.
+    let error = store.commit(&Commit::new().add(key("m"), 1)).await.unwrap_err();
+    assert!(is_unavailable_and_nothing_was_written(&error), "{error}");
+    server.process().thaw();
+    until(async || store.health().await).await;
+    // The first one lies in the socket: it was executed, will be, or is lost with the connection; but not twice.
+    put(&store, "b", "1").await;
+    assert!(get(&store, "n").await.is_none_or(|entry| entry.value == "1"));
+    assert_eq!(get(&store, "m").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_goes_over_one_connection_and_a_dropped_store_closes_it() {
+    let mut server = RedisServer::start(&RedisSettings::new()).unwrap();
+    let port = server.port();
+    let store = open(&server.url()).await;
+    let writes = (0..64).map(|i| {
+        let (store, name) = (&store, format!("k{i}"));
+        async move { put(store, &name, "1").await }
+    });
+    futures::future::join_all(writes).await;
+    assert_eq!(names(&store, 100).await.len(), 64);
+    assert_eq!(clients(port), 1);
+    drop(store);
+    server.process().wait_until("the connection is closed", || clients(port) == 0).unwrap();
+}
+
+/// How many others are connected to a server.
+fn clients(port: u16) -> usize {
+    let mut connection =
+        redis::Client::open(format!("redis://127.0.0.1:{port}/")).unwrap().get_connection().unwrap();
+    let list: String = cmd("CLIENT").arg("LIST").query(&mut connection).unwrap();
+    list.lines().count() - 1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_memory_takes_no_write_in_part() {
     let server = RedisServer::start(&RedisSettings::new()).unwrap();
     let store = open(&server.url()).await;
     put(&store, "a", "1").await;
     put(&store, "n", "1").await;
+    assert_eq!(names(&store, 10).await, ["a", "n"]);
     server.tell(cmd("CONFIG").arg("SET").arg("maxmemory").arg("1")).unwrap();
     for commit in [
         Commit::new().put(key("b"), "1"),
@@ -80,6 +127,7 @@ async fn a_replica_can_be_read_and_refuses_writes_whole() {
     let server = RedisServer::start(&RedisSettings::new()).unwrap();
     let store = open(&server.url()).await;
     put(&store, "a", "1").await;
+    assert_eq!(names(&store, 10).await, ["a"]);
     server.tell(cmd("REPLICAOF").arg("127.0.0.1").arg(1)).unwrap();
     let error = store.commit(&Commit::new().put(key("a"), "2").delete(key("b"))).await.unwrap_err();
     assert!(is_unavailable_and_nothing_was_written(&error), "{error}");

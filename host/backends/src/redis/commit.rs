@@ -26,6 +26,27 @@ impl<'c> Planned<'c> {
         if self.commit.writes.is_empty() { Intent::Read } else { Intent::Write }
     }
 
+    /// Whether `put.lua` can do it.
+    pub(super) fn is_puts(&self) -> bool {
+        let lasts = |write: &larder_core::Write| matches!(write.change, Change::Put { ttl: None, .. });
+        self.commit.checks.is_empty() && self.commit.writes.iter().all(lasts)
+    }
+
+    /// Adds keys and arguments as `put.lua` takes them.
+    pub(super) fn write_puts(&self, command: &mut Cmd, layout: &Layout) {
+        let writes = &self.commit.writes;
+        command.arg(1 + writes.len()).arg(&layout.index);
+        for key in writes.iter().map(|write| &write.key) {
+            command.arg(Name { layout, key });
+        }
+        command.arg(&layout.entries);
+        for (write, version) in writes.iter().zip(&self.versions) {
+            if let Change::Put { value, .. } = &write.change {
+                command.arg(Lasting { version: *version, value });
+            }
+        }
+    }
+
     /// Adds keys and arguments as `commit.lua` takes them.
     pub(super) fn write_arguments(&self, command: &mut Cmd, layout: &Layout, now: Option<Timestamp>) {
         let Commit { checks, writes } = self.commit;

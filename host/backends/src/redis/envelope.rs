@@ -3,7 +3,7 @@
 //! A value without the head was written by somebody else. It is an entry all the same: its version is made of its
 //! bytes, its expiry is asked of the server (`read.lua`).
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use larder_core::{Entry, Timestamp, Version};
 use redis::{RedisWrite, ToRedisArgs};
 
@@ -35,7 +35,9 @@ pub(super) fn decode(bytes: Vec<u8>) -> Stored {
     let version = Version(number(head, 8));
     let deadline = number(head, 16);
     let expires_at = (deadline != 0).then_some(Timestamp(deadline));
-    Stored::Entry(Entry { value: Bytes::from(bytes).slice(HEAD_BYTES..), version, expires_at })
+    let mut value = Bytes::from(bytes);
+    value.advance(HEAD_BYTES);
+    Stored::Entry(Entry { value, version, expires_at })
 }
 
 fn number(head: &[u8; HEAD_BYTES], at: usize) -> u64 {

@@ -5,13 +5,11 @@
 //! here, whatever became of it; one that a server *refused* because it is not the right one is, for it was not
 //! executed.
 
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwapOption;
 use larder_core::{Error, Result};
-use redis::{Cmd, Pipeline, ServerErrorKind, Value, cmd};
+use redis::{Cmd, Pipeline, ServerErrorKind, Value, aio::MultiplexedConnection, cmd};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
@@ -32,7 +30,7 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Link {
     connector: Connector,
     finder: Finder,
-    current: RwLock<Option<Arc<Live>>>,
+    current: ArcSwapOption<Live>,
     attempts: Mutex<Attempts>,
     /// The node that a slot is moving to, while it does.
     aside: Mutex<Option<Connection>>,
@@ -41,6 +39,12 @@ pub(super) struct Link {
 /// A connection with its number, so that only the one that failed is replaced.
 struct Live {
     connection: Connection,
+    number: u64,
+}
+
+/// What a call uses of it.
+struct Handle {
+    redis: MultiplexedConnection,
     number: u64,
 }
 
@@ -59,7 +63,7 @@ impl Link {
         Ok(Self {
             connector: Connector::new(options).await?,
             finder: Finder::new(options.topology.clone(), tag.to_owned()),
-            current: RwLock::new(None),
+            current: ArcSwapOption::empty(),
             attempts: Mutex::default(),
             aside: Mutex::default(),
         })
@@ -72,31 +76,31 @@ impl Link {
     pub(super) async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
         let mut refusal = None;
         for _ in 0..REDIRECTIONS_MAX {
-            let live = self.live().await.map_err(Fault::Unsent)?;
-            let cause = match live.connection.redis.clone().send_packed_command(command).await {
+            let Handle { mut redis, number } = self.handle().await.map_err(Fault::Unsent)?;
+            let cause = match redis.send_packed_command(command).await {
                 Ok(Value::ServerError(cause)) => cause,
                 Ok(answer) => return Ok(answer),
                 Err(cause) => {
-                    self.discard(live.number);
+                    self.discard(number);
                     return Err(Fault::Lost(cause));
                 }
             };
-            let target = || redirection(cause.details(), &live.connection.address);
+            let target = || redirection(cause.details(), self.address_of(number).as_ref());
             match cause.kind() {
                 Some(ServerErrorKind::Moved) => {
                     if let Some(address) = target() {
                         self.finder.moved_to(address);
                     }
-                    self.discard(live.number);
+                    self.discard(number);
                     refusal = Some(cause);
                 }
                 Some(ServerErrorKind::Ask) => match target() {
-                    Some(address) => return self.call_aside(&address, command).await,
+                    Some(address) => return Box::pin(self.call_aside(&address, command)).await,
                     None => return Err(Fault::Refused(cause)),
                 },
                 _ => {
                     if error::is_demoted(&cause) {
-                        self.discard(live.number);
+                        self.discard(number);
                     }
                     return Err(Fault::Refused(cause));
                 }
@@ -110,13 +114,11 @@ impl Link {
     /// # Cancel safety
     /// As [`call`](Self::call).
     pub(super) async fn call_many(&self, commands: &Pipeline) -> Result<Vec<Value>, Fault> {
-        let live = self.live().await.map_err(Fault::Unsent)?;
-        live.connection.redis.clone().send_packed_commands(commands, 0, commands.len()).await.map_err(
-            |cause| {
-                self.discard(live.number);
-                Fault::Lost(cause)
-            },
-        )
+        let Handle { mut redis, number } = self.handle().await.map_err(Fault::Unsent)?;
+        redis.send_packed_commands(commands, 0, commands.len()).await.map_err(|cause| {
+            self.discard(number);
+            Fault::Lost(cause)
+        })
     }
 
     /// Runs a script; `arguments` adds what follows its digest.
@@ -142,27 +144,31 @@ impl Link {
 
     /// Which connection is in use, so that work of several calls can tell whether all went to one server.
     pub(super) fn number(&self) -> Option<u64> {
-        self.get().map(|live| live.number)
+        self.handle_now().map(|handle| handle.number)
     }
 
-    async fn live(&self) -> Result<Arc<Live>> {
-        if let Some(live) = self.get() {
-            return Ok(live);
+    /// A handle on the connection, which is opened if there is none.
+    async fn handle(&self) -> Result<Handle> {
+        match self.handle_now() {
+            Some(handle) => Ok(handle),
+            // Boxed, as it is rare and large: every call would carry the room for it.
+            None => Box::pin(self.connect()).await,
         }
-        self.connect().await
     }
 
-    fn get(&self) -> Option<Arc<Live>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().filter(|live| !live.connection.is_broken()).cloned()
+    /// The same, if there is one that is not known to be broken.
+    fn handle_now(&self) -> Option<Handle> {
+        let current = self.current.load();
+        let live = current.as_ref().filter(|live| !live.connection.is_broken())?;
+        Some(Handle { redis: live.connection.redis.clone(), number: live.number })
     }
 
     #[cold]
-    async fn connect(&self) -> Result<Arc<Live>> {
+    async fn connect(&self) -> Result<Handle> {
         let mut attempts = self.attempts.lock().await;
         // Somebody else may have been faster, or just as unlucky.
-        if let Some(live) = self.get() {
-            return Ok(live);
+        if let Some(handle) = self.handle_now() {
+            return Ok(handle);
         }
         if let Some((when, error)) = &attempts.failed
             && when.elapsed() < ATTEMPT_PAUSE
@@ -173,9 +179,9 @@ impl Link {
         match self.finder.connect(&self.connector).await {
             Ok(connection) => {
                 attempts.failed = None;
-                let live = Arc::new(Live { connection, number: attempts.count });
-                self.set(Some(live.clone()));
-                Ok(live)
+                let handle = Handle { redis: connection.redis.clone(), number: attempts.count };
+                self.current.store(Some(Arc::new(Live { connection, number: attempts.count })));
+                Ok(handle)
             }
             Err(error) => {
                 let copy = error::copy(&error);
@@ -187,14 +193,17 @@ impl Link {
 
     /// Ends the use of a connection by new commands; those under way on it go on.
     fn discard(&self, number: u64) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.load();
         if current.as_ref().is_some_and(|live| live.number == number) {
-            *current = None;
+            // Unless somebody has replaced it by now.
+            self.current.compare_and_swap(&current, None);
         }
     }
 
-    fn set(&self, live: Option<Arc<Live>>) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = live;
+    /// Where a connection is to, unless it was replaced.
+    fn address_of(&self, number: u64) -> Option<Address> {
+        let current = self.current.load();
+        current.as_ref().filter(|live| live.number == number).map(|live| live.connection.address.clone())
     }
 
     /// Sends a command to the node that the slot is moving to.

@@ -3,6 +3,9 @@
 
 use redis::Script;
 
+/// What all scripts share.
+const REFUSAL: &str = include_str!("scripts/refusal.lua");
+
 /// What ends each script: an error of the server is the script's answer, with the code that it had.
 const ENDING: &str = "\nend\n\
     local done, answer = pcall(main)\n\
@@ -21,6 +24,7 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) commit: Prepared,
+    pub(super) put: Prepared,
     pub(super) read: Prepared,
     pub(super) scan: Prepared,
     pub(super) index: Prepared,
@@ -31,6 +35,7 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             commit: prepare(include_str!("scripts/commit.lua")),
+            put: digested([REFUSAL, include_str!("scripts/put.lua")].concat()),
             read: prepare(include_str!("scripts/read.lua")),
             scan: prepare(include_str!("scripts/scan.lua")),
             index: prepare(include_str!("scripts/index.lua")),
@@ -40,7 +45,10 @@ impl Scripts {
 }
 
 fn prepare(body: &str) -> Prepared {
-    let code = [include_str!("scripts/entry.lua"), "\nlocal function main()\n", body, ENDING].concat();
+    digested([REFUSAL, include_str!("scripts/entry.lua"), "\nlocal function main()\n", body, ENDING].concat())
+}
+
+fn digested(code: String) -> Prepared {
     let digest = Script::new(&code).get_hash().to_owned();
     Prepared { code, digest }
 }

@@ -132,7 +132,8 @@ impl RedisKv {
             Ok(Value::Nil) => Ok(None),
             Ok(Value::BulkString(bytes)) => match envelope::decode(bytes) {
                 Stored::Entry(entry) => Ok(Some(entry).filter(|entry| self.core.is_live(entry))),
-                Stored::Plain(_) => self.plain_entry(key).await,
+                // Boxed, as it is rare and large: every read would carry the room for it.
+                Stored::Plain(_) => Box::pin(self.plain_entry(key)).await,
             },
             Ok(_) => Err(Fault::Strange("of a GET").into_error(Intent::Read)),
             Err(fault) => Err(fault.into_error(Intent::Read).with("key", key)),
@@ -210,15 +211,22 @@ impl RedisKv {
             return Ok(Vec::new());
         }
         let planned = Planned::new(commit, &self.core.versions);
-        let run = self.core.link.run(&self.core.scripts.commit, |command| {
-            planned.write_arguments(command, &self.core.layout, self.core.now());
-        });
-        match run.await {
+        let Core { link, layout, scripts, .. } = &*self.core;
+        let answer = if planned.is_puts() {
+            link.run(&scripts.put, |command| planned.write_puts(command, layout)).await
+        } else {
+            link.run(&scripts.commit, |command| planned.write_arguments(command, layout, self.core.now()))
+                .await
+        };
+        match answer {
             Ok(answer) => planned.outcomes(&answer),
             Err(fault) => {
-                let is_general = matches!(&fault, Fault::Refused(cause) if cause.code() == "ERR");
                 let error = fault.into_error(planned.intent());
-                Err(if is_general { self.more_about(error).await } else { error })
+                Err(if error.context("code").is_some() {
+                    Box::pin(self.more_about(error)).await
+                } else {
+                    error
+                })
             }
         }
     }

@@ -156,10 +156,10 @@ fn named(node: &Value, asked: &Address) -> Option<Address> {
 }
 
 /// Where `MOVED` or `ASK` points to.
-pub(super) fn redirection(details: Option<&str>, from: &Address) -> Option<Address> {
+pub(super) fn redirection(details: Option<&str>, from: Option<&Address>) -> Option<Address> {
     let place = details?.split_ascii_whitespace().nth(1)?;
     let (host, port) = place.rsplit_once(':')?;
-    let host = if host.is_empty() { &from.host } else { host.trim_matches(['[', ']']) };
+    let host = if host.is_empty() { &from?.host } else { host.trim_matches(['[', ']']) };
     let port = port.parse().unwrap_or(PORT);
     Some(Address { host: host.to_owned(), port })
 }

@@ -5,7 +5,7 @@
 local refusal
 
 local function refuse(answer)
-  refusal = answer
+  refusal = refusal_of(answer)
   error('refused')
 end
 
