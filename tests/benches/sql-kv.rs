@@ -10,7 +10,14 @@
     reason = "a bench that can't do what it measures has nothing to say"
 )]
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use larder_backends::sql::{SqlKv, SqlOptions};
@@ -28,7 +35,11 @@ use sqlx::{
 
 const VALUE: &[u8] = &[7; 100];
 const KEYS: usize = 2_000;
-const ROUNDS: u32 = 9;
+/// Few, so that both sides have opened all of them: calls take turns on what is open, and many connections are slower
+/// than few.
+const CONNECTIONS: u32 = 2;
+/// Many short rounds: every call goes through another thread or process, and so through the scheduler.
+const ROUNDS: u32 = 41;
 
 fn main() -> ExitCode {
     let mut bench = Bench::from_args("sql-kv");
@@ -51,7 +62,7 @@ fn main() -> ExitCode {
 }
 
 async fn compare(bench: &mut Bench, name: &str, ours: &Ours, bare: &impl Bare) {
-    let (gets, puts) = (bench.calls(3_000), bench.calls(400));
+    let (gets, puts) = (bench.calls(500), bench.calls(50));
     let target = Target::AtMost(1.2);
     let what = format!("{name}: get");
     bench
@@ -85,7 +96,8 @@ struct Ours {
 
 impl Ours {
     async fn open(url: &str, keys: Arc<[Key]>) -> Self {
-        let store = SqlKv::connect(SqlOptions::from_url(url).unwrap()).await.unwrap();
+        let options = SqlOptions::from_url(url).unwrap().connections_max(CONNECTIONS);
+        let store = SqlKv::connect(options).await.unwrap();
         for keys in keys.chunks(500) {
             let commit = keys.iter().fold(Commit::new(), |commit, key| commit.put(key.clone(), VALUE));
             store.commit(&commit).await.unwrap();
@@ -122,6 +134,7 @@ trait Bare {
 struct BareSqlite {
     writer: SqlitePool,
     readers: SqlitePool,
+    version: AtomicI64,
     keys: Arc<[Key]>,
 }
 
@@ -140,7 +153,12 @@ impl BareSqlite {
                 pool.connect_with(options).await.unwrap()
             }
         };
-        let bare = Self { writer: pool(1).await, readers: pool(9).await, keys };
+        let bare = Self {
+            writer: pool(1).await,
+            readers: pool(CONNECTIONS - 1).await,
+            version: AtomicI64::new(1),
+            keys,
+        };
         query(
             "CREATE TABLE t (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, expires_at INTEGER, \
              checksum INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
@@ -194,7 +212,8 @@ impl Bare for BareSqlite {
     async fn put(&self, puts: u64) -> f64 {
         let watch = Stopwatch::start();
         for i in 0..puts {
-            let version = i64::try_from(i).unwrap();
+            // A new one each time: SQLite writes nothing where a row stays as it is.
+            let version = self.version.fetch_add(1, Ordering::Relaxed);
             self.insert(pick(&self.keys, i), version).execute(&self.writer).await.unwrap();
         }
         watch.nanos_per(puts)
@@ -210,8 +229,8 @@ impl BarePostgres {
     async fn open(url: &str, keys: Arc<[Key]>) -> Self {
         let options: PgConnectOptions = url.parse().unwrap();
         let pool = PgPoolOptions::new()
-            .max_connections(10)
-            .acquire_timeout(Duration::from_secs(10))
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(Duration::from_secs(5))
             .test_before_acquire(false)
             .connect_with(options.disable_statement_logging())
             .await

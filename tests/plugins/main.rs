@@ -11,6 +11,7 @@ use larder_tests::plugin;
 use larder_wasm::{Engine, EngineOptions, KvPlugin, Mode, PluginLimits, PluginOptions, Source};
 
 mod answers;
+mod blob_listing;
 mod blob_swap;
 mod calls;
 mod host;

@@ -1,5 +1,7 @@
 //! SQL databases: the whole contract over PostgreSQL and SQLite, and what is particular to either.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite fails where its own doings do")]
+
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},

@@ -44,7 +44,7 @@ async fn the_file_and_its_folders_are_made() {
     store.close().await.unwrap();
     let beside: Vec<PathBuf> =
         fs::read_dir(file.parent().unwrap()).unwrap().map(|e| e.unwrap().path()).collect();
-    assert_eq!(beside, [file.clone()], "closed, the store is one file");
+    assert_eq!(beside, std::slice::from_ref(&file), "closed, the store is one file");
     assert_eq!(connect(options(&folder.path().join("other.db"))).await.get(&key("a")).await.unwrap(), None);
     // A path through a file is nobody's folder.
     let error = SqlKv::connect(options(&folder.path().join("other.db").join("x.db"))).await.unwrap_err();

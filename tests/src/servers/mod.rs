@@ -16,7 +16,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process},
+};
 
 pub mod postgres;
 pub mod redis;
@@ -129,10 +132,8 @@ impl Process {
 
     fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            // Fails only where the process has ended.
-            drop(kill_process(pid, signal));
-        }
+        let sent = pid.map(|pid| kill_process(pid, signal));
+        assert!(matches!(sent, Some(Ok(()) | Err(Errno::SRCH))), "the server can't be signalled: {sent:?}");
     }
 }
 

@@ -12,6 +12,9 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::error::{Fault, Stake};
 
+/// Longest wait for a connection that is given back to say that it lives. One that does not is dropped.
+const RETURN_MAX: Duration = Duration::from_secs(5);
+
 /// A statement with its arguments.
 type Statement<DB> = Query<'static, DB, <DB as Database>::Arguments>;
 
@@ -55,6 +58,19 @@ where
         Ok(self.rows(statement, stake).await?.into_iter().next())
     }
 
+    /// Reads one row at most, and looks no further: only for what is no write. SQLite commits at a statement's end, and
+    /// who does not wait for it does not hear that it failed.
+    pub(super) async fn look(&mut self, statement: Statement<DB>) -> Result<Option<DB::Row>, Fault> {
+        self.unsettled = true;
+        let patience = self.patience;
+        let row = match timeout(patience, statement.fetch_optional(self.connection())).await {
+            Ok(answer) => answer.map_err(|error| Fault::new(error, Stake::Nothing)),
+            Err(_) => Err(Fault::late(patience, Stake::Nothing)),
+        };
+        self.unsettled = row.as_ref().is_err_and(|fault| fault.broken);
+        row
+    }
+
     /// Runs a statement of a transaction: the connection stays unsettled until [`settle`](Self::settle).
     pub(super) async fn rows_within(
         &mut self,
@@ -88,12 +104,20 @@ where
 impl<DB: Database> Drop for Lease<DB> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        if Handle::try_current().is_err() {
+        let Ok(runtime) = Handle::try_current() else {
             // sqlx gives connections back, and closes them, from tasks. Without a runtime there are none: the
             // connection is cut, and the pool makes another one.
             drop(connection.detach());
-        } else if self.unsettled {
+            return;
+        };
+        if self.unsettled {
             connection.close_on_drop();
+        } else {
+            // sqlx asks a connection whether it lives before it takes it back, and would wait for the answer for as
+            // long as the system keeps a dead connection open; then the pool would run dry. The task has this limit
+            // and no other owner, as sqlx's own has not.
+            let returning = connection.return_to_pool();
+            drop(runtime.spawn(timeout(RETURN_MAX, returning)));
         }
     }
 }

@@ -5,7 +5,7 @@
 //! * Keys are binary columns, and so ordered by bytes whatever the database's collation; they hold any UTF-8.
 //! * A read, and a write of one key with at most one check on it, is one statement. A commit of many puts is one, too.
 //!   Every other commit takes its keys in ascending order, absent ones included, looks, decides and writes: no other
-//!   writer comes between, and readers never see half of it (`docs/adr/0006-sql-commits-take-their-keys.md`). What the
+//!   writer comes between, and readers never see half of it (`docs/adr/0010-sql-commits-take-their-keys.md`). What the
 //!   database gives up for the sake of another transaction is tried again, a bounded number of times.
 //! * Versions are never used twice, also not after a delete and not by other processes: PostgreSQL draws them from the
 //!   table's sequence, SQLite stores reserve them in blocks.
@@ -13,6 +13,11 @@
 //!   injected clock replaces either. A task of the store removes what has expired, in bounded steps.
 //! * SQLite stores run in WAL mode and sync each commit. Each row carries checksums, which SQLite itself has not.
 //! * Every wait has a limit: for a connection, for a statement on the server, for an answer from it.
+//!
+//! The table has the columns `key`, `version`, `expires_at` (milliseconds since the Unix epoch, or null) and `value`, in
+//! SQLite also `checksum`. Beside it `larder_migrations` records the schema of each store, and in SQLite
+//! `larder_versions` the versions that were handed out. Other programs may read all of it; what they write into a
+//! SQLite table is `corrupt` without its checksum.
 //!
 //! The invariant: what was acknowledged is durable and whole, and an error says `unknown` wherever a write may have
 //! happened.

@@ -64,7 +64,7 @@ impl SqlOptions {
             table: "larder".to_owned(),
             schema: None,
             connections_max: 10,
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             cleanup_interval: Duration::from_secs(60),
             value_bytes_max: VALUE_BYTES_MAX,
@@ -95,7 +95,7 @@ impl SqlOptions {
         self
     }
 
-    /// Longest wait for a free connection, and for a new one to be made (10 s).
+    /// Longest wait for a free connection, and for a new one to be made (5 s).
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;

@@ -146,7 +146,7 @@ impl Folder {
         Ok(Self { system: system::Folder::open(path)? })
     }
 
-    /// Names and kinds, in no order.
+    /// Names and kinds, in no order. What others remove meanwhile may be left out.
     ///
     /// # Errors
     /// Any.

@@ -56,7 +56,11 @@ impl Folder {
         for entry in entries {
             let entry = entry.map_err(&failed)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            found.push((name, kind(entry.file_type().map_err(&failed)?)));
+            match entry.file_type() {
+                Ok(file_type) => found.push((name, kind(file_type))),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
         }
         Ok(found)
     }

@@ -81,10 +81,15 @@ impl Folder {
         let folder = self.folder(path)?;
         let stream = folder.read_directory().map_err(failed("list", path))?;
         let mut found = Vec::new();
-        while let Some(entry) = stream.read_directory_entry().map_err(failed("list", path))? {
-            found.push((entry.name, kind(entry.type_)));
+        loop {
+            match stream.read_directory_entry() {
+                Ok(Some(entry)) => found.push((entry.name, kind(entry.type_))),
+                Ok(None) => return Ok(found),
+                // Gone since the host read its name: whoever else works on the folder removed it.
+                Err(ErrorCode::NoEntry) => {}
+                Err(error) => return Err(failed("list", path)(error)),
+            }
         }
-        Ok(found)
     }
 
     pub(super) fn metadata(&self, path: &str) -> FileResult<FileMetadata> {

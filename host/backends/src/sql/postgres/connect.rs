@@ -42,10 +42,14 @@ impl Breaks {
 
     /// Whether one broke within the last `idle`.
     fn within(&self, idle: Duration) -> bool {
-        let last = self.last.load(Ordering::Relaxed);
-        let since = self.began.elapsed().saturating_sub(Duration::from_millis(last.saturating_sub(1)));
-        last != 0 && since <= idle + Duration::from_millis(1)
+        let last = self.last.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_millis);
+        last.is_some_and(|last| broke_within(idle, last, self.began.elapsed()))
     }
+}
+
+/// Whether `last` lies within the `idle` before `now`, to the millisecond that `last` is told in.
+fn broke_within(idle: Duration, last: Duration, now: Duration) -> bool {
+    now.saturating_sub(last) <= idle + Duration::from_millis(1)
 }
 
 /// A pool that connects when it is first asked to.
@@ -87,14 +91,10 @@ async fn set_up(connection: &mut PgConnection, setup: Arc<str>) -> Result<(), sq
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn what_lay_idle_while_a_connection_broke_is_doubted() {
-        let breaks = Breaks::new();
-        assert!(!breaks.within(Duration::from_secs(9)));
-        tokio::time::advance(Duration::from_secs(5)).await;
-        breaks.note();
-        tokio::time::advance(Duration::from_millis(100)).await;
-        assert!(breaks.within(Duration::from_millis(200)));
-        assert!(!breaks.within(Duration::from_millis(50)), "it was used since, and worked");
+    #[test]
+    fn what_lay_idle_while_a_connection_broke_is_doubted() {
+        let ms = Duration::from_millis;
+        assert!(broke_within(ms(200), ms(5_000), ms(5_100)));
+        assert!(!broke_within(ms(50), ms(5_000), ms(5_100)), "it was used since, and worked");
     }
 }

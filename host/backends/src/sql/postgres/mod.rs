@@ -143,8 +143,8 @@ impl Driver for Postgres {
     async fn get(&self, key: &Key) -> Answer<Option<Entry>> {
         let statement =
             query(self.shared.statements.get.clone()).bind(key.as_bytes()).bind(self.shared.now());
-        let rows = self.rows(statement, Stake::Nothing).await?;
-        rows.first().map(entry).transpose()
+        let row = self.lease().await?.look(statement).await;
+        self.shared.noted(row)?.as_ref().map(entry).transpose()
     }
 
     async fn get_many(&self, keys: &[Key]) -> Answer<Vec<Option<Entry>>> {

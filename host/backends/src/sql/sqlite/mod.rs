@@ -131,7 +131,7 @@ impl Driver for Sqlite {
     async fn get(&self, key: &Key) -> Answer<Option<Entry>> {
         let now = self.shared.clock.now();
         let statement = query(self.shared.statements.get.clone()).bind(key.as_bytes());
-        let row = self.reader().await?.row(statement, Stake::Nothing).await?;
+        let row = self.reader().await?.look(statement).await?;
         let Some(row) = row else { return Ok(None) };
         let stored = Stored::read(&row)?;
         if stored.is_live(now) { stored.entry().map(Some) } else { Ok(None) }

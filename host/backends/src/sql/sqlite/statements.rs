@@ -157,6 +157,6 @@ mod tests {
             }
             assert_eq!(seen, items[..count]);
         }
-        assert_eq!(batched.pieces(&items).count(), 10, "7 of 128, 3 of 32, 1 of 8");
+        assert_eq!(batched.pieces(&items).count(), 11, "7 of 128, 3 of 32, 1 of 8");
     }
 }
