@@ -135,4 +135,6 @@ async fn a_bucket_that_is_not_there_and_keys_that_are_wrong_are_told_at_opening(
     }
     let healthy = bare(&server).await;
     check(&healthy).await.unwrap();
+    let shown = format!("{healthy:?} {:?}", healthy.info());
+    assert!(!shown.contains(SECRET_KEY), "{shown}");
 }

@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn a_url_says_everything() {
         let url = "s3://pages/raw/html?region=eu-west-1&endpoint=http://127.0.0.1:9000&style=path\
-                   &access_key_id=AKIA&secret_access_key=se+cret/1&session_token=to%2Bken&part_size=16MiB\
+                   &access_key_id=AKIA&secret_access_key=zq+x/1&session_token=zq%2By&part_size=16MiB\
                    &parts_in_flight=8&connect_timeout=2s&answer_timeout=9s";
         let options = S3Options::from_url(url).unwrap();
         for shown in [
@@ -324,12 +324,12 @@ mod tests {
             options.to_string(),
             format!("{:?}", options.clone().into_object().unwrap()),
         ] {
-            for secret in ["AKIA", "cret", "ken"] {
-                assert!(!shown.replace("session token", "").contains(secret), "{shown}");
+            for secret in ["AKIA", "zq"] {
+                assert!(!shown.contains(secret), "{shown}");
             }
         }
         let Credentials::Keys { id, secret, token } = &options.credentials else { panic!("no keys") };
-        assert_eq!((id.as_str(), secret.as_str(), token.as_deref()), ("AKIA", "se+cret/1", Some("to+ken")));
+        assert_eq!((id.as_str(), secret.as_str(), token.as_deref()), ("AKIA", "zq+x/1", Some("zq+y")));
         assert_eq!(options.into_object().unwrap().to_string(), "s3://pages/raw/html");
     }
 

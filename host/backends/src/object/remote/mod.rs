@@ -12,6 +12,7 @@
 //! What can't be kept is not declared: appending (not atomic), conditional copies and deletes (an answer that is
 //! lost can't be told from a condition that does not hold).
 
+mod copy;
 mod list;
 mod metadata;
 mod read;

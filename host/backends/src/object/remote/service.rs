@@ -12,7 +12,8 @@ use opendal::{
 };
 
 use super::{
-    Conditions, Remote, list::MergedLister, metadata::decode, read::PinnedReader, write::CertainWriter,
+    Conditions, Remote, copy::WholeCopier, list::MergedLister, metadata::decode, read::PinnedReader,
+    write::CertainWriter,
 };
 
 pub(super) struct RemoteService {
@@ -73,7 +74,7 @@ impl Service for RemoteService {
     type Writer = CertainWriter;
     type Lister = MergedLister;
     type Deleter = oio::Deleter;
-    type Copier = oio::Copier;
+    type Copier = WholeCopier;
     type Composer = oio::Composer;
 
     fn info(&self) -> ServiceInfo {
@@ -122,7 +123,8 @@ impl Service for RemoteService {
             ..CopyOptions::default()
         };
         let whole = OpCopy::from_options(&self.inner.capability(), options)?;
-        self.inner.copy(ctx, from, to, whole)
+        let copier = self.inner.copy(ctx, from, to, whole)?;
+        Ok(WholeCopier::new(copier, self.inner.clone(), ctx.clone(), from))
     }
 
     fn compose(&self, ctx: &OperationContext, to: &str, args: OpCompose) -> Result<Self::Composer> {
