@@ -1,5 +1,6 @@
 //! The `larder` command from the outside: the real binary, its output, its exit codes.
 
+mod backends;
 mod bad_input;
 mod blob;
 mod command;

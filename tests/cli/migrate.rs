@@ -1,5 +1,8 @@
 //! `larder migrate`: between all kinds of stores, killed and gone on with, and never a key too few.
 
+#![expect(clippy::unwrap_used, reason = "the machinery of the tests fails the test")]
+#![expect(clippy::print_stdout, reason = "the seed is needed to replay a run")]
+
 use larder_core::{Clock, SystemClock};
 use larder_tests::{
     crash::Random,

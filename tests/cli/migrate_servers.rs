@@ -1,6 +1,12 @@
 //! `larder migrate` over real servers: entries through SQLite, Redis and PostgreSQL and back into files, blobs into a
 //! bucket and back, each leg killed twice on its way.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the machinery of the tests fails the test"
+)]
+
 use larder_tests::{
     crash::Random,
     migration::migrate,

@@ -27,8 +27,8 @@ pub struct Migration {
     pub err: String,
     /// How many steps it came.
     pub steps: u64,
-    /// The largest resident memory that it had, in bytes; 0 where the system does not tell.
-    pub memory_bytes_peak: u64,
+    /// The largest resident memory that it had had at each step, in bytes; 0 where the system does not tell.
+    pub memory_bytes: Vec<u64>,
     /// How long it ran.
     pub time: Duration,
 }
@@ -64,23 +64,36 @@ pub fn migrate(
         text
     });
     let errors = BufReader::new(child.stderr.take().expect("it is piped"));
-    let (mut err, mut steps, mut memory_bytes_peak) = (String::new(), 0, 0);
+    let (mut err, mut steps, mut memory_bytes) = (String::new(), 0, Vec::new());
     for line in errors.lines() {
         let Ok(line) = line else { break };
-        memory_bytes_peak = memory_bytes_peak.max(resident_bytes_peak(child.id()));
         if !line.contains("DEBUG") {
             err.push_str(&line);
             err.push('\n');
             continue;
         }
         steps += 1;
+        memory_bytes.push(resident_bytes_peak(child.id()));
         if steps_max == Some(steps) {
             child.kill().expect("it runs");
         }
     }
     let status = child.wait().expect("it ends");
     let out = printed.join().expect("the reader ends with the pipe");
-    Migration { code: status.code(), out, err, steps, memory_bytes_peak, time: watch.elapsed() }
+    Migration { code: status.code(), out, err, steps, memory_bytes, time: watch.elapsed() }
+}
+
+impl Migration {
+    /// The largest resident memory that it had, in bytes.
+    pub fn memory_bytes_peak(&self) -> u64 {
+        self.memory_bytes.iter().copied().max().unwrap_or_default()
+    }
+
+    /// How much of it came after a quarter of the steps: what grows with the store and is no cache that fills.
+    pub fn memory_bytes_grown(&self) -> u64 {
+        let quarter = self.memory_bytes.get(self.memory_bytes.len() / 4).copied().unwrap_or_default();
+        self.memory_bytes_peak().saturating_sub(quarter)
+    }
 }
 
 /// The high-water mark of a process's memory, as Linux tells it.

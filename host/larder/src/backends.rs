@@ -48,7 +48,7 @@ const ALL: [Backend; 7] = [
         schemes: &["memory"],
         kinds: BOTH,
         capabilities: Capabilities::all(),
-        blob_features: &["list", "content-type"],
+        blob_features: &["list", "content-type", "if-absent"],
         about: "in this process, gone when it ends",
     },
     Backend {

@@ -19,7 +19,6 @@ pub(super) struct Checkpoint {
     format: u32,
     /// Which source it came from: what the configuration calls it, without secrets.
     pub(super) source: String,
-    pub(super) existing: Existing,
     /// Whether the target held nothing when the migration began: then all that it holds was copied.
     pub(super) began_empty: bool,
     /// All keys before this one are in the target; empty at the beginning. None: all there were.
@@ -35,11 +34,10 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn new(source: &str, existing: Existing, began_empty: bool) -> Self {
+    pub(super) fn new(source: &str, began_empty: bool) -> Self {
         Self {
             format: FORMAT,
             source: source.to_owned(),
-            existing,
             began_empty,
             next: Some(String::new()),
             copied: 0,
@@ -72,7 +70,7 @@ impl Checkpoint {
     /// Reads what a target holds, and whether it is of the same migration.
     ///
     /// # Errors
-    /// `config` where it is no checkpoint, or that of another migration.
+    /// `config` where it is no checkpoint, that of another migration, or of one that has to be gone on with otherwise.
     pub(super) fn resume(bytes: &[u8], source: &str, existing: Existing) -> Result<Self> {
         let found: Self = serde_json::from_slice(bytes).ok().filter(|found: &Self| found.format == FORMAT).ok_or_else(|| {
             Error::config(format!(
@@ -87,17 +85,12 @@ impl Checkpoint {
                 found.source
             )));
         }
-        if found.existing != existing {
-            let word = |existing| match existing {
-                Existing::Refuse => "without `--merge` and `--overwrite`",
-                Existing::Merge => "with `--merge`",
-                Existing::Overwrite => "with `--overwrite`",
-            };
-            return Err(Error::config(format!(
-                "the migration that the target holds a checkpoint of was begun {}; go on so, or delete \
-                 `{CHECKPOINT}` in the target to give it up",
-                word(found.existing)
-            )));
+        // What was merged or overwritten so far is as the source has it, so that one may go on as the other.
+        if existing == Existing::Refuse && !found.began_empty {
+            return Err(Error::config(
+                "the target was not empty when the migration began that it holds a checkpoint of; go on with `--merge` or \
+                 `--overwrite`",
+            ));
         }
         Ok(found)
     }

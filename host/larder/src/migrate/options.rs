@@ -3,15 +3,13 @@
 use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use larder_core::{Clock, SystemClock};
-use serde::{Deserialize, Serialize};
 
 /// Farthest that the expiry of a copied entry may be from that of its source: a commit takes its time, and the two
 /// stores' clocks are not one.
 const EXPIRY_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// What is done with a target that holds something already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
     /// Nothing is copied.
     #[default]

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::Serialize;
 
 use super::Mode;
-use crate::config::{StoreKind, show_size};
+use crate::config::StoreKind;
 
 /// Most differences, and most refusals, that a report names; all are counted.
 pub(super) const NAMED_MAX: usize = 100;
@@ -130,6 +130,15 @@ fn seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok
     serializer.serialize_f64(time.as_secs_f64())
 }
 
+/// A size for a person: whole bytes, or a tenth of a larger unit.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / unit as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
 /// For a person; several lines.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,7 +146,7 @@ impl fmt::Display for Report {
         writeln!(f, "from      {}", self.source)?;
         writeln!(f, "to        {}", self.target)?;
         let did = if self.dry_run { "would copy" } else { "copied" };
-        writeln!(f, "{did:9} {} {things}, {}", self.copied, show_size(self.bytes))?;
+        writeln!(f, "{did:9} {} {things}, {}", self.copied, size(self.bytes))?;
         for (count, what) in [
             (self.expiring, "expire, when they did before"),
             (self.expired, "had expired before their turn came"),
@@ -150,8 +159,7 @@ impl fmt::Display for Report {
         if self.resumed {
             writeln!(f, "          went on from a checkpoint")?;
         }
-        let seconds = self.time.as_secs_f64();
-        writeln!(f, "in        {seconds:.1} s")?;
+        writeln!(f, "in        {:.1} s", self.time.as_secs_f64())?;
         for refusal in &self.refusals {
             writeln!(f, "refused   {}: {}", refusal.key.escape_debug(), refusal.why)?;
         }

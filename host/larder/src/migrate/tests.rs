@@ -231,9 +231,14 @@ async fn a_target_that_holds_something_is_left_alone_unless_it_is_said() {
     let error = moved(&source, &target, &merge).await.unwrap_err();
     assert_eq!((error.kind(), error.context("key")), (ErrorKind::Conflict, Some("002/2")));
     assert_eq!(target.get(&key("002/2")).await.unwrap().unwrap().value, "mine", "nothing is replaced");
+    let error = moved(&source, &target, &options()).await.unwrap_err();
+    assert!(error.message().contains("not empty when the migration began"), "{error}");
+    // Who learned of the conflict may decide otherwise, and go on.
+    let overwrite = Options { existing: Existing::Overwrite, ..options() };
+    let report = moved(&source, &target, &overwrite).await.unwrap();
+    assert!(report.is_equal() && report.resumed, "{report}");
 
     let target = full().await;
-    let overwrite = Options { existing: Existing::Overwrite, ..options() };
     let report = moved(&source, &target, &overwrite).await.unwrap();
     assert!(report.is_equal(), "{report}");
     assert_eq!(report.verification.unwrap().only_in_target, 1);
@@ -356,7 +361,7 @@ async fn the_reserved_key_is_never_taken_for_an_entry() {
     assert!(error.kind() == ErrorKind::Config && error.message().contains(CHECKPOINT), "{error}");
     assert_eq!(target.get(&key(CHECKPOINT)).await.unwrap().unwrap().value, "a user's");
 
-    let foreign = checkpoint::Checkpoint::new("another one", Existing::Refuse, true).encode().unwrap();
+    let foreign = checkpoint::Checkpoint::new("another one", true).encode().unwrap();
     target.commit(&Commit::new().put(key(CHECKPOINT), foreign)).await.unwrap();
     let error = moved(&source, &target, &options()).await.unwrap_err();
     assert!(error.message().contains("another one"), "{error}");

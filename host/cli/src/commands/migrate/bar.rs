@@ -1,8 +1,8 @@
 //! The progress of a migration on a terminal: what, how many, how fast, and how long yet. Silent in a pipe.
 
-use std::io::IsTerminal;
+use std::{fmt::Write, io::IsTerminal};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use larder::migrate::{Phase, Progress};
 
 pub(super) struct Bar {
@@ -61,17 +61,21 @@ impl Bar {
                 "verifying  {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left"
             }
             (Phase::Copying, None, Some(_)) => {
-                "copying    {bar:30} {human_pos}/{human_len} {per_sec} {eta} left"
+                "copying    {bar:30} {human_pos}/{human_len} {rate} {eta} left"
             }
             (Phase::Verifying, None, Some(_)) => {
-                "verifying  {bar:30} {human_pos}/{human_len} {per_sec} {eta} left"
+                "verifying  {bar:30} {human_pos}/{human_len} {rate} {eta} left"
             }
-            (Phase::Copying, None, None) => "copying    {spinner} {human_pos} {per_sec}",
-            (Phase::Verifying, None, None) => "verifying  {spinner} {human_pos} {per_sec}",
+            (Phase::Copying, None, None) => "copying    {spinner} {human_pos} {rate}",
+            (Phase::Verifying, None, None) => "verifying  {spinner} {human_pos} {rate}",
         };
         self.bar.reset();
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style);
+            let rate = |state: &ProgressState, out: &mut dyn Write| {
+                // A bar that can't be drawn is no reason to end.
+                write!(out, "{:.0}/s", state.per_sec()).unwrap_or_default();
+            };
+            self.bar.set_style(style.with_key("rate", rate));
         }
     }
 }

@@ -76,7 +76,7 @@ async fn begin(task: &Task<'_>, target: &Blobs) -> Result<(Checkpoint, bool)> {
         (Existing::Refuse, Some(first)) => {
             Err(checkpoint::not_empty(&first.path).with("target", &task.target))
         }
-        _ => Ok((Checkpoint::new(&task.source, existing, first.is_none()), false)),
+        _ => Ok((Checkpoint::new(&task.source, first.is_none()), false)),
     }
 }
 

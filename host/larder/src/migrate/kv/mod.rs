@@ -7,8 +7,8 @@ mod write;
 use std::sync::Arc;
 
 use larder_core::{
-    Capabilities, Clock, Commit, Entry, Error, Key, KeyRange, KvStore, Page, Result, Scan,
-    limits::COMMIT_ITEMS_MAX,
+    Capabilities, Clock, Commit, Entry, Error, ErrorKind, Expectation, Key, KeyRange, KvStore, Page, Result,
+    Scan, limits::COMMIT_ITEMS_MAX,
 };
 use tokio::time::Instant;
 
@@ -49,8 +49,18 @@ pub(super) async fn run(
     report.resumed = resumed;
     if !task.is_dry() && !resumed {
         // Before the first entry: a run that dies in its first batch, where that is no single commit, goes on too.
-        let first = Commit::new().put(marker.clone(), checkpoint.encode()?);
-        Target::new(task, target, marker.clone()).commit(first).await?;
+        // Of two runs that begin at the same time one is told so, where the target can.
+        let mut first = Commit::new().put(marker.clone(), checkpoint.encode()?);
+        if target.describe().capabilities.contains(Capabilities::VERSIONS) {
+            first = first.check(marker.clone(), Expectation::Absent);
+        }
+        let begun = Target::new(task, target, marker.clone()).commit(first).await;
+        begun.map_err(|error| match error.kind() {
+            ErrorKind::Conflict => {
+                error.with("begun", "by another run, or by this one, whose answer was lost: run it again")
+            }
+            _ => error,
+        })?;
     }
     let mut copy = Copy { task, target: Target::new(task, target, marker.clone()), checkpoint };
     task.tally.begin(Phase::Copying, copy.checkpoint.copied + copy.checkpoint.present, copy.checkpoint.bytes);
@@ -99,7 +109,7 @@ async fn begin(task: &Task<'_>, target: &Arc<dyn KvStore>, marker: &Key) -> Resu
     if let (Existing::Refuse, Some((key, _))) = (existing, first.first()) {
         return Err(checkpoint::not_empty(key).with("target", &task.target));
     }
-    Ok((Checkpoint::new(&task.source, existing, first.is_empty()), false))
+    Ok((Checkpoint::new(&task.source, first.is_empty()), false))
 }
 
 async fn count(task: &Task<'_>, source: &Arc<dyn KvStore>) -> Result<()> {
