@@ -56,7 +56,7 @@ async fn a_connection_is_cut_in_mid_reply() {
 async fn the_network_stalls_for_two_seconds() {
     let (_server, url, wires) = behind_a_wire().await;
     let trial = Trial::begin("2 s of stall", "postgres");
-    network::stall(trial, &hosts::open(&url).await, &wires).await;
+    network::stall(trial, &hosts::open_with_one_in_haste(&url).await, &wires).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

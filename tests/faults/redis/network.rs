@@ -33,7 +33,7 @@ macro_rules! trials {
         async fn the_network_stalls_for_two_seconds() {
             let (_servers, url, wires) = super::$topology().await;
             let trial = Trial::begin("2 s of stall", $backend);
-            network::stall(trial, &hosts::open(&url).await, &wires).await;
+            network::stall(trial, &hosts::open_with_one_in_haste(&url).await, &wires).await;
         }
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
