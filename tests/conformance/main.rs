@@ -4,6 +4,7 @@
 //! `target/conformance/`; `larder_conformance::report::merge` makes the table of backends by
 //! features of them. `LARDER_SEED=NUMBER` runs with another seed, for example one that a failed
 //! report names.
+#![expect(clippy::unwrap_used, reason = "a suite fails where its own doings do")]
 
 use std::sync::Arc;
 

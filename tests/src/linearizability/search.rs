@@ -1,6 +1,10 @@
 //! The search for an order. Each step takes one of the operations that may come next: one that was called before any of
 //! those that are left has returned. Where none fits, the last step is taken back. A configuration, what was taken and
 //! what the key then holds, is tried once.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the indices are those of the operations that the search is made of"
+)]
 
 use std::{collections::HashSet, fmt};
 

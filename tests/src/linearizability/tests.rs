@@ -231,7 +231,7 @@ impl Wrong {
                 Err(unknown())
             }
             Fault::Unsure if chosen => {
-                if count % 2 == 0 {
+                if count.is_multiple_of(2) {
                     drop(self.store.commit(commit).await);
                 }
                 Err(unknown())

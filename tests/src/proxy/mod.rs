@@ -89,7 +89,7 @@ impl Proxy {
 
     /// Holds back all bytes that go that way for `time` from now on, then passes them on. Connections stay open.
     pub fn stall(&self, way: Way, time: Duration) {
-        self.wire.change(|state| state.stalled_until[way.index()] = Some(Instant::now() + time));
+        self.wire.change(|state| *state.stalled_until.of_mut(way) = Some(Instant::now() + time));
     }
 
     /// Makes both ways slow.

@@ -110,7 +110,7 @@ impl Pump<'_> {
     async fn arrival(&mut self, sent_at: Instant, bytes: usize) -> State {
         loop {
             let state = *self.state.borrow_and_update();
-            let mut at = state.stalled_until[self.way.index()].unwrap_or(sent_at);
+            let mut at = state.stalled_until.of(self.way).unwrap_or(sent_at);
             let mut free_at = self.free_at;
             if let Some(slow) = state.slow {
                 free_at = free_at.max(sent_at) + slow.time_of(bytes);

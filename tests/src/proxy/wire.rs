@@ -23,11 +23,25 @@ pub enum Way {
     Reply,
 }
 
-impl Way {
-    pub(super) fn index(self) -> usize {
-        match self {
-            Self::Request => 0,
-            Self::Reply => 1,
+/// One of something for each way.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Both<T> {
+    request: T,
+    reply: T,
+}
+
+impl<T> Both<T> {
+    pub(super) fn of(&self, way: Way) -> &T {
+        match way {
+            Way::Request => &self.request,
+            Way::Reply => &self.reply,
+        }
+    }
+
+    pub(super) fn of_mut(&mut self, way: Way) -> &mut T {
+        match way {
+            Way::Request => &mut self.request,
+            Way::Reply => &mut self.reply,
         }
     }
 }
@@ -75,7 +89,7 @@ pub(super) struct Pending {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct State {
     pub(super) refuses: bool,
-    pub(super) stalled_until: [Option<Instant>; 2],
+    pub(super) stalled_until: Both<Option<Instant>>,
     pub(super) slow: Option<Slow>,
     pub(super) cut: Option<Pending>,
 }
@@ -91,7 +105,7 @@ pub(super) struct Wire {
     cut: Mutex<(u64, Option<oneshot::Sender<()>>)>,
     open: AtomicUsize,
     accepted: AtomicU64,
-    passed: [AtomicU64; 2],
+    passed: Both<AtomicU64>,
 }
 
 impl Wire {
@@ -103,7 +117,7 @@ impl Wire {
             cut: Mutex::default(),
             open: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
-            passed: Default::default(),
+            passed: Both::default(),
         }
     }
 
@@ -170,7 +184,7 @@ impl Wire {
     }
 
     pub(super) fn passed(&self, way: Way) -> u64 {
-        self.passed[way.index()].load(Ordering::SeqCst)
+        self.passed.of(way).load(Ordering::SeqCst)
     }
 
     pub(super) fn count_accepted(&self) {
@@ -178,7 +192,7 @@ impl Wire {
     }
 
     pub(super) fn count_passed(&self, way: Way, bytes: usize) {
-        self.passed[way.index()].fetch_add(bytes as u64, Ordering::SeqCst);
+        self.passed.of(way).fetch_add(bytes as u64, Ordering::SeqCst);
     }
 
     pub(super) fn count_open(&self) -> Open<'_> {
