@@ -156,6 +156,7 @@ async fn a_write_that_is_lost_on_the_way_is_of_unknown_effect() {
     let store = Arc::new(connect(options(&server)).await);
     store.commit(&Commit::new().put(key("a"), "1")).await.unwrap();
     let mut raw = PgConnection::connect(&server.url()).await.unwrap();
+    let mut observer = PgConnection::connect(&server.url()).await.unwrap();
     let single = Commit::new().put(key("a"), "2");
     let several = Commit::new().check(key("a"), Expectation::Present).put(key("b"), "2");
     for (commit, unknown) in [(single, true), (several, false)] {
@@ -165,9 +166,9 @@ async fn a_write_that_is_lost_on_the_way_is_of_unknown_effect() {
             async move { store.commit(&commit).await }
         });
         // It waits for the row; then its session is ended, as an administrator or a failing server does.
-        until("the write waits", async || waiting(&mut raw).await > 0).await;
+        until("the write waits", async || waiting(&mut observer).await > 0).await;
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-        raw.execute(end).await.unwrap();
+        observer.execute(end).await.unwrap();
         let error = writing.await.unwrap().unwrap_err();
         assert_eq!(
             (error.kind(), error.is_effect_unknown()),
@@ -181,6 +182,7 @@ async fn a_write_that_is_lost_on_the_way_is_of_unknown_effect() {
     }
 }
 
+/// How many sessions wait for a lock. The observer is in no transaction: there the server shows what it saw first.
 async fn waiting(raw: &mut PgConnection) -> i64 {
     let waiting = query("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
     waiting.fetch_one(raw).await.unwrap().get(0)
@@ -213,6 +215,7 @@ async fn a_dropped_commit_leaves_no_session_in_a_transaction() {
     let store = Arc::new(connect(options(&server).connections_max(2)).await);
     store.commit(&Commit::new().put(key("a"), "1")).await.unwrap();
     let mut raw = PgConnection::connect(&server.url()).await.unwrap();
+    let mut observer = PgConnection::connect(&server.url()).await.unwrap();
     raw.execute("BEGIN; SELECT 1 FROM larder WHERE key = 'a' FOR UPDATE").await.unwrap();
     for _ in 0..4 {
         let commit = Commit::new().put(key("a"), "2").delete(key("b"));
@@ -220,7 +223,7 @@ async fn a_dropped_commit_leaves_no_session_in_a_transaction() {
             let store = store.clone();
             async move { store.commit(&commit).await }
         });
-        until("the commit waits", async || waiting(&mut raw).await > 0).await;
+        until("the commit waits", async || waiting(&mut observer).await > 0).await;
         writing.abort();
         assert!(writing.await.unwrap_err().is_cancelled());
         // Its session may wait for the row still, but the pool has connections all the same.

@@ -31,7 +31,7 @@ pub(super) struct Statements {
     pub(super) put_all: Batched,
     pub(super) states: Padded,
     pub(super) delete_all: Batched,
-    pub(super) sweep: SqlStr,
+    pub(super) due: SqlStr,
     pub(super) verify: SqlStr,
     pub(super) health: SqlStr,
 }
@@ -122,9 +122,9 @@ impl Statements {
                 )
             }),
             delete_all: Batched::new(|rows| format!("DELETE FROM {table} WHERE key IN ({})", marks(rows))),
-            sweep: sql(format!(
-                "DELETE FROM {table} WHERE key IN \
-                 (SELECT key FROM {table} WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING 1"
+            due: sql(format!(
+                "SELECT key, version, expires_at, checksum, NULL FROM {table} WHERE expires_at <= ?1 \
+                 ORDER BY expires_at LIMIT ?2"
             )),
             verify: sql(format!("SELECT {columns} FROM {table} ORDER BY key")),
             health: sql(format!("SELECT 1 FROM {table} LIMIT 1")),

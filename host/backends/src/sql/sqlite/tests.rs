@@ -4,7 +4,7 @@ use larder_core::{Commit, ErrorKind, Expectation, Key, KeyRange, KvStore as _, O
 use tempfile::TempDir;
 
 use super::*;
-use crate::sql::store::Store;
+use crate::sql::store::{AnyStore, Store};
 
 fn key(text: &str) -> Key {
     Key::new(text).unwrap()
@@ -39,6 +39,29 @@ async fn a_disk_without_room_fails_the_commit_and_nothing_else() {
         assert_eq!(store.scan(&Scan::new(KeyRange::all())).await.unwrap().entries.len(), 1);
     }
     store.commit(&several).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_what_is_damaged() {
+    let folder = TempDir::new().unwrap();
+    let (store, writer) = open(folder.path()).await;
+    let ms = Duration::from_millis(1);
+    store
+        .commit(&Commit::new().put(key("damaged"), "1").put_with_ttl(key("expired"), "1", ms))
+        .await
+        .unwrap();
+    sqlx::query("UPDATE larder SET expires_at = 1").execute(&writer).await.unwrap();
+    let sweep = async || AnyStore::sweep(&store).await.unwrap();
+    assert_eq!(sweep().await, 0, "both rows say that they have expired, and neither can be trusted");
+    assert_eq!(store.get(&key("damaged")).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    let expired =
+        (0..300).fold(Commit::new(), |commit, i| commit.put_with_ttl(key(&format!("k{i}")), "1", ms));
+    store.commit(&expired).await.unwrap();
+    // The clock is the machine's: by the time that they are gone for readers, they are for the sweep.
+    while store.get(&key("k299")).await.unwrap().is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(sweep().await, 300);
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use larder_core::{Key, Outcome, Version};
+use larder_core::{Key, Outcome, Timestamp, Version};
 use sqlx::{query, sqlite::SqliteRow};
 
-use super::{Shared, Statement, bind_row, entries, padded};
+use super::{Shared, Statement, bind_row, entries, padded, row::Stored};
 use crate::sql::{
     driver::{Answer, Put, States, Transaction},
     error::Stake,
@@ -28,6 +28,26 @@ impl SqliteTransaction {
         let mut transaction = Self { lease, shared, versions };
         transaction.run(query("BEGIN IMMEDIATE"), Stake::Nothing).await?;
         Ok(transaction)
+    }
+
+    /// Removes the expired ones among the rows of a statement, and answers how many. A row whose checksum does not match
+    /// stays: what it says of its expiry may be the damage, and its bytes are kept.
+    pub(super) async fn remove_expired(&mut self, due: Statement, now: Timestamp) -> Answer<u64> {
+        let rows = self.run(due, Stake::Nothing).await?;
+        let expired =
+            rows.iter().filter_map(|row| Stored::read(row).ok().filter(|stored| !stored.is_live(now)));
+        let keys: Vec<&[u8]> = expired.map(|stored| stored.key).collect();
+        self.delete(&keys).await?;
+        Ok(keys.len() as u64)
+    }
+
+    async fn delete(&mut self, keys: &[&[u8]]) -> Answer<()> {
+        let shared = self.shared.clone();
+        for (sql, piece) in shared.statements.delete_all.pieces(keys) {
+            let statement = piece.iter().fold(query(sql), |statement, key| statement.bind(key.to_vec()));
+            self.run(statement, Stake::Nothing).await?;
+        }
+        Ok(())
     }
 
     /// An error leaves the lease unsettled, and so ends the transaction with its connection.
@@ -53,11 +73,8 @@ impl Transaction for SqliteTransaction {
             });
             self.run(statement, Stake::Nothing).await?;
         }
-        for (sql, piece) in shared.statements.delete_all.pieces(deletes) {
-            let statement =
-                piece.iter().fold(query(sql), |statement, key| statement.bind(key.as_bytes().to_vec()));
-            self.run(statement, Stake::Nothing).await?;
-        }
+        let deletes: Vec<&[u8]> = deletes.iter().map(|key| key.as_bytes()).collect();
+        self.delete(&deletes).await?;
         Ok(puts.iter().map(|(_, version)| Outcome::Written(Version(version.cast_unsigned()))).collect())
     }
 
