@@ -4,9 +4,12 @@ use std::{fmt, ops::Deref, path::Path};
 
 use futures::FutureExt;
 use larder_backends::object::{self, Check, Guards, S3Options};
-use larder_core::{Error, Result};
+use larder_core::{Error, ErrorKind, Result};
 
 use crate::blobs::Blobs;
+
+/// The region of a bucket that nobody names one for.
+const REGION: &str = "us-east-1";
 
 /// Blobs in a local folder.
 ///
@@ -56,8 +59,8 @@ impl fmt::Debug for FileStorage {
 /// Blobs in an S3 bucket, below a prefix.
 ///
 /// Credentials, region and endpoint come from where AWS's own tools take them, the environment first
-/// (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`); a
-/// configuration (`storage.s3`) can say them. What fails for a moment is repeated, each attempt has a limit, and what
+/// (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`); a region that
+/// nobody names is `us-east-1`, as it is for those tools. A configuration (`storage.s3`) can say all of them. What fails for a moment is repeated, each attempt has a limit, and what
 /// a store of a configuration keeps is kept here too.
 ///
 /// ```
@@ -83,13 +86,20 @@ impl PipelineStorage {
     /// `config` where bucket or prefix can't be. That there is no such bucket, or it may not be used, is told by the
     /// first operation: `invalid`, `denied`; [`check`](Self::check) asks at once.
     pub fn new(bucket: &str, prefix: &str) -> Result<Self> {
-        let options = S3Options::new(bucket).prefix(prefix).into_object()?;
-        let shown = options.to_string();
-        let options = options.guards(Guards::remote()).check(Check::Never);
+        let options = || S3Options::new(bucket).prefix(prefix);
+        match Self::open(options()) {
+            // Nobody names a region; an error for any other reason comes again.
+            Err(error) if error.kind() == ErrorKind::Config => Self::open(options().region(REGION)),
+            opened => opened,
+        }
+    }
+
+    fn open(options: S3Options) -> Result<Self> {
+        let options = options.into_object()?.guards(Guards::remote()).check(Check::Never);
         // Without the check there is nothing to wait for.
         let opened = options.open().now_or_never();
         let operator = opened.unwrap_or_else(|| Err(Error::config("opening waits for the service")))?;
-        Ok(Self { blobs: Blobs::new(operator), shown })
+        Ok(Self { blobs: Blobs::new(operator), shown: options.to_string() })
     }
 
     /// Asks whether the bucket is there and can be used.

@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     for backend in backends::all() {
         let names: Vec<&str> = [backend.name].into_iter().chain(backend.aliases.iter().copied()).collect();
         let schemes: Vec<String> = backend.schemes.iter().map(|scheme| format!("{scheme}://")).collect();
-        output::line(format_args!("{:10}{}", names.join(", "), backend.about))?;
+        output::line(format_args!("{:22}{}", names.join(", "), backend.about))?;
         if !schemes.is_empty() {
             output::line(format_args!("  URLs    {}", schemes.join("  ")))?;
         }
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     Ok(output::line(
-        "a plugin    what it declares: `larder plugin inspect FILE`, `larder plugin check FILE`",
+        "a plugin              what it declares: `larder plugin inspect FILE`, `larder plugin check FILE`",
     )?)
 }
 

@@ -24,7 +24,7 @@ const FILE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest attempt on a Redis server: beyond the driver's own limits for a connection (2 s) and an answer (5 s), which
 /// know better what was sent.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(15);
-/// Longest attempt on a database: beyond the driver's own limits for a connection (10 s) and a statement (30 s).
+/// Longest attempt on a database: beyond the driver's own limits for a connection and for a statement (30 s).
 const SQL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest attempt on a service of blobs: a request, a part, a piece that is read.
 const OBJECT_TIMEOUT: Duration = Duration::from_secs(30);

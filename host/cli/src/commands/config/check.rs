@@ -27,7 +27,7 @@ pub(super) async fn run(place: &Place, args: &Args) -> Result<(), Failure> {
         match connect(&config, name).await {
             Ok(()) => output::line(format_args!("{name}: can be used"))?,
             Err(error) => {
-                let failure = Failure::from(error.with("store", name));
+                let failure = Failure::from(error);
                 // Each is said; the first one decides how the command ends.
                 match worst {
                     None => worst = Some(failure),
