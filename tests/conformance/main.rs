@@ -4,6 +4,7 @@
 //! `target/conformance/`; `larder_conformance::report::merge` makes the table of backends by
 //! features of them. `LARDER_SEED=NUMBER` runs with another seed, for example one that a failed
 //! report names.
+#![expect(clippy::unwrap_used, reason = "a suite fails where its own doings do")]
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use larder_core::{KvStore, MemoryKv};
 use larder_tests::workspace_root;
 
 mod blobs;
+mod linearizable;
 mod plugins;
 mod redis;
 mod s3;
@@ -30,7 +32,9 @@ async fn kv_holds(name: &'static str, open: impl Fn(Place) -> Store + Send + Syn
     if let Ok(seed) = std::env::var("LARDER_SEED") {
         options.seed = seed.parse().expect("LARDER_SEED is a number");
     }
-    let report = kv::run(&Subject::new(name, open), &options).await;
+    let subject = Subject::new(name, open);
+    let mut report = kv::run(&subject, &options).await;
+    report.cases.push(linearizable::case(&subject, options.seed).await);
     keep(&report);
     assert!(report.holds(), "{report}");
 }

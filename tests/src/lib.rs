@@ -6,7 +6,10 @@
 pub mod bench;
 mod built;
 pub mod crash;
+pub mod faults;
+pub mod linearizability;
 pub mod migration;
+pub mod proxy;
 pub mod servers;
 
 pub use built::{larder_binary, plugin, target_dir, workspace_root};

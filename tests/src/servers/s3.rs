@@ -141,7 +141,10 @@ async fn serve(listener: TcpListener, service: S3Service, script: Arc<Script>) {
                 connections.spawn(async move {
                     let answered = service_fn(move |request: hyper::Request<Incoming>| {
                         let (service, script) = (service.clone(), Arc::clone(&script));
-                        async move { script::answer(&service, &script, request).await }
+                        async move {
+                            let answer = script::answer(&service, &script, request).await;
+                            answer.map_err(std::io::Error::other)
+                        }
                     });
                     // Ends in an error where the client goes away or the script cuts the connection.
                     drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answered).await);

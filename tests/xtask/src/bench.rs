@@ -2,21 +2,34 @@
 
 use std::process::Command;
 
-use crate::{Install, Outcome, cargo, plugins};
+use crate::{
+    Install, Outcome, cargo,
+    install::{self, Server},
+    plugins,
+};
 
-/// Every bench, and whether it needs the plugins.
-const BENCHES: [(&str, bool); 7] = [
-    ("plugin-call", true),
-    ("file-kv", false),
-    ("blob-plugin", true),
-    ("redis-kv", false),
-    ("sql-kv", false),
-    ("s3-blob", false),
-    ("migrate", false),
+/// What a bench needs besides itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Plugins,
+    /// The `larder` command, which it measures.
+    Command,
+    Server(Server),
+}
+
+/// A bench, and what it needs.
+type Bench = (&'static str, &'static [Need]);
+
+/// Every bench.
+const BENCHES: [Bench; 7] = [
+    ("plugin-call", &[Need::Plugins]),
+    ("file-kv", &[]),
+    ("blob-plugin", &[Need::Plugins]),
+    ("redis-kv", &[Need::Server(Server::Redis)]),
+    ("sql-kv", &[Need::Server(Server::Postgres)]),
+    ("s3-blob", &[]),
+    ("migrate", &[Need::Command, Need::Server(Server::Redis), Need::Server(Server::Postgres)]),
 ];
-
-/// The bench that measures the `larder` command itself, which has to be there.
-const OF_THE_COMMAND: &str = "migrate";
 
 /// glibc before 2.38 on Zen processors copies 2 KiB to 512 KiB at 2 GB/s when addresses alias, which
 /// then decides a figure by chance. Both sides of a ratio run with this, so neither gains.
@@ -28,10 +41,14 @@ const TUNABLES: &str = "glibc.cpu.x86_rep_movsb_threshold=100000000";
 /// An unknown name; benches that failed, or missed a target where `check` is set.
 pub(crate) fn run(names: &[String], check: bool, smoke: bool, install: Install) -> Outcome {
     let selected = select(names)?;
-    if selected.iter().any(|(_, needs_plugins)| *needs_plugins) {
+    let needs = |need: Need| selected.iter().any(|(_, needs)| needs.contains(&need));
+    let servers: Vec<Server> =
+        install::ALL_SERVERS.into_iter().filter(|server| needs(Need::Server(*server))).collect();
+    install::servers(&servers, install)?;
+    if needs(Need::Plugins) {
         plugins::build(&[], install)?;
     }
-    if selected.iter().any(|(name, _)| *name == OF_THE_COMMAND) {
+    if needs(Need::Command) {
         let mut build = cargo::cargo(&["build", "--quiet", "--workspace", "--bin", "larder"]);
         build.args((!smoke).then_some("--release"));
         cargo::run(&mut build)?;
@@ -45,7 +62,7 @@ pub(crate) fn run(names: &[String], check: bool, smoke: bool, install: Install) 
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 
-fn select(names: &[String]) -> Outcome<Vec<(&'static str, bool)>> {
+fn select(names: &[String]) -> Outcome<Vec<Bench>> {
     if names.is_empty() {
         return Ok(BENCHES.to_vec());
     }

@@ -3,9 +3,13 @@
 //! Each install is announced in one line first. With `--no-install` nothing is installed, and the error
 //! says what to type.
 
+mod servers;
+
 use std::{env, path::Path, process::Command};
 
 use larder_guests::{Install as Way, Toolchain};
+
+pub(crate) use servers::{ALL as ALL_SERVERS, Server, servers};
 
 use crate::{Install, Outcome, cargo};
 

@@ -1,5 +1,11 @@
 //! Repeats what failed for a moment. One rule decides: the error is of kind `unavailable` and says
-//! that nothing was written. A write whose effect is unknown is never repeated.
+//! that nothing was written.
+//!
+//! A write whose effect is unknown is repeated only where that is harmless: it is held by a check on the version of a
+//! key that it writes. Whichever attempt happens first changes that version for ever, so no other one happens, late as
+//! it may arrive. (A check for `absent` is not enough: between the attempts somebody may delete what the first one
+//! created, and the second would create it again.) Where the repetition meets a conflict, the first attempt may have
+//! caused it or somebody else: the error then says what was known before, that nobody knows.
 
 use std::{
     fmt,
@@ -11,7 +17,8 @@ use std::{
 };
 
 use larder_core::{
-    BoxFuture, Commit, Description, Entry, Error, ErrorKind, Key, KvStore, Outcome, Page, Result, Scan,
+    BoxFuture, Commit, Description, Effect, Entry, Error, ErrorKind, Expectation, Key, KvStore, Outcome,
+    Page, Result, Scan,
 };
 
 /// Before the first repetition; doubled before each further one.
@@ -39,9 +46,9 @@ impl Backoff {
     }
 
     /// How long to wait before repetition `number` (from 0); none: give up.
-    fn wait(&self, number: u32, error: &Error) -> Option<Duration> {
-        let momentary = error.kind() == ErrorKind::Unavailable && !error.is_effect_unknown();
-        if !momentary || number >= self.retries_max {
+    fn wait(&self, number: u32, error: &Error, write: Repeated) -> Option<Duration> {
+        let harmless = !error.is_effect_unknown() || write == Repeated::Harmless;
+        if error.kind() != ErrorKind::Unavailable || !harmless || number >= self.retries_max {
             return None;
         }
         let doubled =
@@ -64,6 +71,26 @@ impl Backoff {
     }
 }
 
+/// What a repetition does, where an attempt may have happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeated {
+    /// Nothing, if the attempt did: also true of reads.
+    Harmless,
+    /// Perhaps the same write twice.
+    Twice,
+}
+
+impl Repeated {
+    fn of(commit: &Commit) -> Self {
+        let is_written = |key: &Key| commit.writes.iter().any(|write| write.key == *key);
+        let mut checks = commit.checks.iter();
+        match checks.any(|c| matches!(c.expect, Expectation::Version(_)) && is_written(&c.key)) {
+            true => Self::Harmless,
+            false => Self::Twice,
+        }
+    }
+}
+
 /// A store that tries again.
 #[derive(Debug)]
 pub(crate) struct Retried {
@@ -76,21 +103,40 @@ impl Retried {
         Self { next, backoff }
     }
 
-    async fn again<'a, T>(&self, call: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
-        let mut repetitions = 0;
+    async fn again<'a, T>(
+        &self,
+        repeated: Repeated,
+        call: impl Fn() -> BoxFuture<'a, Result<T>>,
+    ) -> Result<T> {
+        let (mut repetitions, mut doubt) = (0, None);
         loop {
             let error = match call().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            match self.backoff.wait(repetitions, &error) {
+            let wait = self.backoff.wait(repetitions, &error, repeated);
+            let error = in_doubt(error, &mut doubt);
+            match wait {
                 Some(wait) if wait.is_zero() => {}
                 Some(wait) => tokio::time::sleep(wait).await,
                 None if repetitions == 0 => return Err(error),
                 None => return Err(error.with("attempts", repetitions + 1)),
             }
+            if error.is_effect_unknown() {
+                doubt = Some(error);
+            }
             repetitions += 1;
         }
+    }
+}
+
+/// What a failure means where an earlier attempt may have happened: nobody knows, whatever this one says of itself.
+fn in_doubt(error: Error, doubt: &mut Option<Error>) -> Error {
+    match doubt.take() {
+        // That attempt may be what this one is in conflict with.
+        Some(earlier) if error.kind() == ErrorKind::Conflict => earlier,
+        Some(_) => error.effect(Effect::Unknown),
+        None => error,
     }
 }
 
@@ -101,19 +147,19 @@ impl KvStore for Retried {
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
-        Box::pin(self.again(move || self.next.get(key)))
+        Box::pin(self.again(Repeated::Harmless, move || self.next.get(key)))
     }
 
     fn get_many<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Entry>>>> {
-        Box::pin(self.again(move || self.next.get_many(keys)))
+        Box::pin(self.again(Repeated::Harmless, move || self.next.get_many(keys)))
     }
 
     fn scan<'a>(&'a self, scan: &'a Scan) -> BoxFuture<'a, Result<Page>> {
-        Box::pin(self.again(move || self.next.scan(scan)))
+        Box::pin(self.again(Repeated::Harmless, move || self.next.scan(scan)))
     }
 
     fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Vec<Outcome>>> {
-        Box::pin(self.again(move || self.next.commit(commit)))
+        Box::pin(self.again(Repeated::of(commit), move || self.next.commit(commit)))
     }
 
     fn health(&self) -> BoxFuture<'_, Result<()>> {
@@ -138,17 +184,20 @@ mod tests {
         let away = Error::new(ErrorKind::Unavailable, "away");
         for number in 0..10 {
             let full = WAIT_FIRST.saturating_mul(1 << number).min(WAIT_MAX);
-            let wait = backoff.wait(number, &away).unwrap();
+            let wait = backoff.wait(number, &away, Repeated::Twice).unwrap();
             assert!(wait >= full / 2 && wait <= full, "{number}: {wait:?}");
         }
-        assert_eq!(backoff.wait(10, &away), None);
+        assert_eq!(backoff.wait(10, &away, Repeated::Twice), None);
     }
 
     #[test]
     fn a_hint_is_followed_up_to_a_limit() {
         let backoff = Backoff::new(3, 1);
         let hinted = |wait| Error::new(ErrorKind::Unavailable, "away").retry_after(wait);
-        assert_eq!(backoff.wait(0, &hinted(Duration::from_secs(2))), Some(Duration::from_secs(2)));
-        assert_eq!(backoff.wait(0, &hinted(Duration::from_secs(60))), None);
+        assert_eq!(
+            backoff.wait(0, &hinted(Duration::from_secs(2)), Repeated::Twice),
+            Some(Duration::from_secs(2))
+        );
+        assert_eq!(backoff.wait(0, &hinted(Duration::from_secs(60)), Repeated::Twice), None);
     }
 }

@@ -11,8 +11,8 @@ use std::{
 
 use futures::executor::block_on;
 use larder_core::{
-    BoxFuture, Capabilities, Commit, Description, Effect, Entry, Error, ErrorKind, Key, KvStore, MemoryKv,
-    Outcome, Page, Result, Scan,
+    BoxFuture, Capabilities, Commit, Description, Effect, Entry, Error, ErrorKind, Expectation, Key, KvStore,
+    MemoryKv, Outcome, Page, Result, Scan, Version,
 };
 
 use super::{Checked, Counters, Explained, Limited, Metered, Retried, Timed, retry::Backoff};
@@ -97,7 +97,7 @@ fn tries_are_bounded_and_counted_in_the_error() {
 }
 
 #[test]
-fn a_write_whose_effect_is_unknown_is_never_repeated() {
+fn a_write_whose_effect_is_unknown_is_never_repeated_blindly() {
     for error in [
         away().effect(Effect::Unknown),
         Error::new(ErrorKind::Timeout, "late").effect(Effect::Unknown),
@@ -110,6 +110,55 @@ fn a_write_whose_effect_is_unknown_is_never_repeated() {
         assert!(block_on(retried.commit(&put())).is_err());
         assert_eq!(store.calls(), 1);
     }
+}
+
+/// A commit that puts `key` if it has this version.
+fn replace(version: Version) -> Commit {
+    Commit::new().check(key(), Expectation::Version(version)).put(key(), "2")
+}
+
+/// A store with an entry, that fails with these errors before it writes anything; and the entry's version.
+fn with_entry(errors: impl IntoIterator<Item = Error>) -> (Arc<Failing>, Version) {
+    let store = Failing::with([]);
+    block_on(store.memory.commit(&put())).unwrap();
+    let version = block_on(store.memory.get(&key())).unwrap().unwrap().version;
+    store.errors.lock().unwrap().extend(errors);
+    (store, version)
+}
+
+#[test]
+fn a_write_that_its_version_holds_is_repeated_also_where_its_effect_is_unknown() {
+    let (store, version) = with_entry([away().effect(Effect::Unknown)]);
+    let retried = Retried::new(store.clone(), Backoff::at_once(2));
+    block_on(retried.commit(&replace(version))).unwrap();
+    assert_eq!(store.calls(), 2);
+    // A version of a key that the commit does not write holds nothing, and neither does an absence.
+    let other = Key::new("b").unwrap();
+    let beside = Commit::new().check(key(), Expectation::Version(version)).put(other.clone(), "2");
+    let created = Commit::new().check(other.clone(), Expectation::Absent).put(other, "2");
+    for commit in [beside, created] {
+        let (store, _) = with_entry([away().effect(Effect::Unknown)]);
+        let retried = Retried::new(store.clone(), Backoff::at_once(2));
+        assert!(block_on(retried.commit(&commit)).unwrap_err().is_effect_unknown());
+        assert_eq!(store.calls(), 1);
+    }
+}
+
+/// The answer to a compare-and-set was lost, its repetition met a conflict with the first attempt, and a caller who was
+/// told `conflict`, so that nothing was written, would have read its own value as somebody else's.
+#[test]
+fn a_conflict_after_an_unknown_attempt_does_not_claim_that_nothing_was_written() {
+    let (store, version) = with_entry([away().effect(Effect::Unknown)]);
+    block_on(store.memory.commit(&replace(version))).unwrap();
+    let retried = Retried::new(store.clone(), Backoff::at_once(2));
+    let error = block_on(retried.commit(&replace(version))).unwrap_err();
+    assert_eq!((error.kind(), error.is_effect_unknown()), (ErrorKind::Unavailable, true), "{error}");
+    assert_eq!(store.calls(), 2);
+    // Nor does a failure that had no effect of its own.
+    let (store, version) = with_entry([away().effect(Effect::Unknown), away(), away()]);
+    let retried = Retried::new(store.clone(), Backoff::at_once(2));
+    assert!(block_on(retried.commit(&replace(version))).unwrap_err().is_effect_unknown());
+    assert_eq!(store.calls(), 3);
 }
 
 #[test]

@@ -7,10 +7,15 @@ mod checks;
 mod conformance;
 mod examples;
 mod runner;
+mod tables;
 
 use clap::ValueEnum;
 
-use crate::{Install, Outcome, bench, cargo, install, plugins};
+use crate::{
+    Install, Outcome, bench, cargo,
+    install::{self, Server},
+    plugins,
+};
 
 /// A suite, by the name that is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,8 +26,10 @@ pub(crate) enum Suite {
     Conformance,
     /// Plugins through the host: loading, calling, swapping.
     Plugins,
-    /// Hostile plugins, broken files, full disks.
+    /// Broken files, killed servers, bad networks; ends with a table, also in target/faults.json.
     Faults,
+    /// What object stores do beyond the contract, on a server that fails by script.
+    Objects,
     /// Processes killed at random moments.
     Crash,
     /// The `larder` command.
@@ -77,6 +84,9 @@ pub(crate) fn run(named: &[Suite], install: Install) -> Outcome {
     if suites.iter().any(|suite| *suite != Suite::Examples && *suite != Suite::Benches) {
         install::nextest(install)?;
     }
+    let servers: Vec<Server> =
+        install::ALL_SERVERS.into_iter().filter(|s| suites.iter().any(|suite| suite.starts(*s))).collect();
+    install::servers(&servers, install)?;
     if suites != [Suite::Tidy] {
         plugins::build(&[], install)?;
         // Everything once, before any suite: the command and the benches are no test's dependency.
@@ -99,7 +109,8 @@ fn run_one(suite: Suite, install: Install) -> Ended {
     let outcome = match suite {
         Suite::Unit => runner::unit(&mut tally),
         Suite::Conformance => conformance::run(&mut tally),
-        Suite::Plugins | Suite::Faults | Suite::Crash | Suite::Cli => {
+        Suite::Faults => tables::run(&suite.name(), &mut tally),
+        Suite::Plugins | Suite::Objects | Suite::Crash | Suite::Cli => {
             runner::binary(&suite.name(), &mut tally)
         }
         Suite::Tidy => checks::run(&mut tally),
@@ -115,6 +126,15 @@ fn run_one(suite: Suite, install: Install) -> Ended {
 }
 
 impl Suite {
+    /// Whether its tests start this server.
+    fn starts(self, server: Server) -> bool {
+        match self {
+            Self::Conformance => true,
+            Self::Faults | Self::Cli | Self::Benches => server != Server::Moto,
+            Self::Unit | Self::Plugins | Self::Objects | Self::Crash | Self::Tidy | Self::Examples => false,
+        }
+    }
+
     fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
@@ -122,4 +142,20 @@ impl Suite {
 
 fn joined(failures: Vec<String>) -> Outcome {
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test binary was written that no suite ran, and `cargo xtask test` was green over them.
+    #[test]
+    fn every_test_binary_is_a_suite() {
+        let manifest = std::fs::read_to_string(cargo::root().join("tests").join("Cargo.toml")).unwrap();
+        let sections = manifest.split("[[test]]").skip(1);
+        for section in sections {
+            let name = section.split('"').nth(1).unwrap();
+            assert!(Suite::from_str(name, false).is_ok(), "no suite runs the test binary `{name}`");
+        }
+    }
 }

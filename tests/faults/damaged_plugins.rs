@@ -6,7 +6,7 @@ use larder_core::{Commit, ErrorKind, Key, KvStore, Result};
 use larder_tests::plugin;
 use larder_wasm::{Access, Engine, EngineOptions, KvPlugin, PluginOptions, Source};
 
-use crate::{ENTRIES, data_file, value};
+use crate::damage::{ENTRIES, data_file, value};
 
 async fn open(folder: &Path) -> Result<KvPlugin> {
     let engine = Engine::new(EngineOptions::default())?;
