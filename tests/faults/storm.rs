@@ -6,13 +6,11 @@
 //! `unknown`, it reads. **Clients** fight for the same keys with compare-and-set and counters, and their history must be
 //! linearizable.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod lane;
 
-use larder_core::{Commit, Error, ErrorKind, Expectation, Key, KvStore, Outcome, Result, Version, counter};
+use std::{sync::Arc, time::Duration};
+
+use larder_core::{Commit, KvStore};
 use larder_tests::{
     crash::{Lane, Load, total},
     faults::Figures,
@@ -24,6 +22,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+use lane::{LaneEnd, Shared, Writer, is_expected, key};
+
 /// Clients that fight for the same keys.
 const CLIENTS: u64 = 4;
 /// Answers that each of them waits for in one round, whose keys are its own.
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// From the server's return to the first call that succeeds.
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
 /// A storm that makes no progress for so long hangs.
-const HANGS: Duration = Duration::from_secs(20);
+const HANGS: Duration = Duration::from_secs(60);
 /// Tasks that may be left when the load has ended: those of drivers, which do not grow with it.
 const TASKS_MAX: usize = 32;
 /// Most that the process may grow by in a storm, in bytes: the load's own values are a few MiB.
@@ -52,37 +52,12 @@ pub(crate) struct Storm {
     recovery: Option<Duration>,
 }
 
-struct Shared {
-    acknowledged: watch::Sender<u64>,
-    stop: watch::Sender<bool>,
-    failures: Mutex<Failures>,
-}
-
-/// What calls of lanes failed with.
-#[derive(Debug, Default)]
-struct Failures {
-    unknown: u64,
-    refused: u64,
-    /// What calls without effect were told, each text once.
-    told: BTreeSet<String>,
-    /// What calls were told of which nobody knows.
-    doubts: BTreeSet<String>,
-    /// Errors of a kind that no fault may cause.
-    wrong: Vec<String>,
-}
-
 /// What clients have done, round by round.
 #[derive(Default)]
 struct Rounds {
     answered: u64,
     unknown: u64,
     failures: Vec<Failure>,
-}
-
-/// What a lane has done.
-struct LaneEnd {
-    lane: u64,
-    acknowledged: u64,
 }
 
 impl Storm {
@@ -92,11 +67,7 @@ impl Storm {
     /// Starts the load on stores that are the same one, seen through several hosts.
     pub(crate) fn start(stores: &[Arc<dyn KvStore>], seed: u64) -> Self {
         let metrics = tokio::runtime::Handle::current().metrics();
-        let shared = Arc::new(Shared {
-            acknowledged: watch::Sender::default(),
-            stop: watch::Sender::default(),
-            failures: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::default());
         let (load, resident, tasks) = (Load { seed }, resident_bytes(), metrics.num_alive_tasks());
         let mut lanes = JoinSet::new();
         for (lane, store) in (0..Self::LANES).zip(stores.iter().cycle()) {
@@ -231,109 +202,6 @@ async fn rounds(stores: Vec<Arc<dyn KvStore>>, seed: u64, stop: watch::Receiver<
         }
     }
     all
-}
-
-/// The kinds that a server or a network which is away, late or refusing may cause.
-fn is_expected(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
-}
-
-/// Writes the commits of one lane.
-struct Writer {
-    load: Load,
-    lane: u64,
-    store: Arc<dyn KvStore>,
-    shared: Arc<Shared>,
-    /// The number of the last commit that is known to be there, and the version of the entry that says so.
-    number: u64,
-    version: Option<Version>,
-}
-
-impl Writer {
-    fn new(load: Load, lane: u64, store: &Arc<dyn KvStore>, shared: &Arc<Shared>) -> Self {
-        Self { load, lane, store: Arc::clone(store), shared: Arc::clone(shared), number: 0, version: None }
-    }
-
-    async fn run(mut self) -> LaneEnd {
-        let mut stop = self.shared.stop.subscribe();
-        while !*stop.borrow_and_update() {
-            match self.store.commit(&self.next()).await {
-                Ok(outcomes) => self.made(self.number + 1, &outcomes),
-                Err(error) => {
-                    let in_doubt = error.is_effect_unknown();
-                    self.note(error);
-                    sleep(PAUSE).await;
-                    if in_doubt {
-                        self.learn().await;
-                    }
-                }
-            }
-        }
-        LaneEnd { lane: self.lane, acknowledged: self.number }
-    }
-
-    /// The next commit. It replaces the number that is known, so that it happens once, however often it is sent and
-    /// however late it arrives.
-    fn next(&self) -> Commit {
-        let mut commit = self.load.commit(self.lane, self.number + 1);
-        commit.checks[0].expect = self.version.map_or(Expectation::Absent, Expectation::Version);
-        commit
-    }
-
-    fn made(&mut self, number: u64, outcomes: &[Outcome]) {
-        let Some(Outcome::Written(version)) = outcomes.first() else { panic!("a put answered {outcomes:?}") };
-        (self.number, self.version) = (number, Some(*version));
-        self.shared.acknowledged.send_modify(|made| *made += 1);
-    }
-
-    /// Reads what became of a commit of which nobody knows. It may still be on its way, so the same one is sent again
-    /// until the number has changed: whichever arrives first, the other finds it replaced.
-    async fn learn(&mut self) {
-        let name = key(&format!("{}/number", self.lane));
-        loop {
-            match self.stored(&name).await {
-                Ok((number, version)) if number == self.number + 1 => {
-                    (self.number, self.version) = (number, version);
-                    self.shared.acknowledged.send_modify(|made| *made += 1);
-                    return;
-                }
-                Ok((number, _)) => {
-                    assert_eq!(number, self.number, "lane {}: an acknowledged commit was lost", self.lane);
-                    match self.store.commit(&self.next()).await {
-                        Ok(outcomes) => return self.made(self.number + 1, &outcomes),
-                        // The one that was in doubt has arrived.
-                        Err(error) if error.kind() == ErrorKind::Conflict => {}
-                        Err(error) => self.note(error),
-                    }
-                }
-                Err(error) => self.note(error),
-            }
-            sleep(PAUSE).await;
-        }
-    }
-
-    async fn stored(&self, name: &Key) -> Result<(u64, Option<Version>)> {
-        let Some(entry) = self.store.get(name).await? else { return Ok((0, None)) };
-        let number = counter::decode(&entry.value).and_then(|number| u64::try_from(number).ok());
-        Ok((number.expect("a number"), Some(entry.version)))
-    }
-
-    fn note(&self, error: Error) {
-        let mut failures = self.shared.failures.lock().unwrap();
-        if !is_expected(&error) {
-            failures.wrong.push(error.chain());
-        } else if error.is_effect_unknown() {
-            failures.unknown += 1;
-            failures.doubts.insert(error.chain());
-        } else {
-            failures.refused += 1;
-            failures.told.insert(error.chain());
-        }
-    }
-}
-
-fn key(text: &str) -> Key {
-    Key::new(text).unwrap()
 }
 
 /// Memory of this process that is in use, in bytes; 0 where the system does not say.

@@ -366,7 +366,7 @@ impl RedisSentinel {
 }
 
 fn start_sentinel(master: u16) -> Result<RedisServer, String> {
-    let program = find("redis-sentinel", &[], "redis-sentinel")?;
+    let program = find("redis-server", &[], "redis-server")?;
     let settings = RedisSettings::new();
     let folder = TempDir::new().map_err(|e| e.to_string())?;
     let port = free_port()?;
@@ -377,7 +377,7 @@ fn start_sentinel(master: u16) -> Result<RedisServer, String> {
     );
     let file = folder.path().join("sentinel.conf");
     fs::write(&file, lines).map_err(|e| e.to_string())?;
-    let arguments = [file.display().to_string()];
+    let arguments = [file.display().to_string(), "--sentinel".to_owned()];
     let process = Process::start(&program, &arguments, folder.path(), &folder.path().join("log"), None)?;
     let mut server = RedisServer { process, program, folder, port, settings };
     server.wait()?;
