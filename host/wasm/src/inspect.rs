@@ -217,11 +217,14 @@ fn check_import(import: &str, wanted: World, options: &PluginOptions) -> Result<
     if WASI_FREE.iter().any(|free| import.starts_with(free)) {
         return Ok(());
     }
-    if import.starts_with("wasi:sockets/") || import.starts_with("wasi:http/") {
-        return denied("it would need a grant of network access, which this version of larder can't give");
+    if import.starts_with("wasi:sockets/") {
+        let is_granted = !options.grants.tcp.is_empty();
+        return if is_granted { Ok(()) } else { denied("a grant of TCP would allow it, `grants.tcp: [\"HOST:PORT\"]`") };
     }
-    let granted = options.grants.folders.len();
-    denied(&format!("larder offers WASI 0.2 without network, and the {granted} folders of the configuration"))
+    if import.starts_with("wasi:http/") {
+        return denied("it would need a grant of HTTP, which this version of larder can't give");
+    }
+    denied("larder offers WASI 0.2, and what the configuration grants")
 }
 
 fn list(names: &[String]) -> String {

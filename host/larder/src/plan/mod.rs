@@ -74,6 +74,7 @@ pub(crate) struct PluginPlan {
     pub(crate) settings_shown: Vec<(String, String)>,
     pub(crate) folders: Vec<FolderPlan>,
     pub(crate) env: Vec<(String, String)>,
+    pub(crate) tcp: Vec<TcpGrant>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) memory_bytes_max: Option<usize>,
     pub(crate) instances_max: Option<usize>,
@@ -199,6 +200,7 @@ impl fmt::Debug for PluginPlan {
             .field("settings", &self.settings_shown)
             .field("folders", &self.folders)
             .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("tcp", &self.tcp)
             .finish_non_exhaustive()
     }
 }
