@@ -219,7 +219,11 @@ fn check_import(import: &str, wanted: World, options: &PluginOptions) -> Result<
     }
     if import.starts_with("wasi:sockets/") {
         let is_granted = !options.grants.tcp.is_empty();
-        return if is_granted { Ok(()) } else { denied("a grant of TCP would allow it, `grants.tcp: [\"HOST:PORT\"]`") };
+        return if is_granted {
+            Ok(())
+        } else {
+            denied("a grant of TCP would allow it, `grants.tcp: [\"HOST:PORT\"]`")
+        };
     }
     if import.starts_with("wasi:http/") {
         return denied("it would need a grant of HTTP, which this version of larder can't give");

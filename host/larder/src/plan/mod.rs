@@ -16,6 +16,7 @@ mod stores;
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
+use larder_wasm::TcpGrant;
 
 pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};

@@ -96,7 +96,8 @@ impl FromStr for TcpGrant {
             ))
         };
         let (host, port) = text.rsplit_once(':').ok_or_else(|| refused("there is no port"))?;
-        let ports = ports(port).ok_or_else(|| refused("the port is a number from 1, a range of them, or `*`"))?;
+        let ports =
+            ports(port).ok_or_else(|| refused("the port is a number from 1, a range of them, or `*`"))?;
         let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let place = match inside {
             None if host.contains(':') => return Err(refused("an IPv6 address stands in brackets")),

@@ -128,7 +128,9 @@ impl Guard {
         }
         let to = SocketAddr::new(address, to.port());
         Err(self.refuse(match special {
-            None => format!("to connect to {to}; `grants.tcp: [\"{to}\"]` would allow it, or the name of that host"),
+            None => format!(
+                "to connect to {to}; `grants.tcp: [\"{to}\"]` would allow it, or the name of that host"
+            ),
             Some(special) => format!(
                 "to connect to {to}, which is {special} and reached neither by a name nor in a range; \
                  `grants.tcp: [\"{to}\"]` alone would allow it"
@@ -148,28 +150,29 @@ impl Guard {
                 return Ok(Asked::Address(address));
             }
             let shown = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
-            return Err(self.refuse(format!("{shown}; `grants.tcp: [\"{shown}:PORT\"]` would allow it")).into());
+            return Err(self
+                .refuse(format!("{shown}; `grants.tcp: [\"{shown}:PORT\"]` would allow it"))
+                .into());
         }
         let Some(name) = grant::name(text) else { return Err(ErrorCode::InvalidArgument) };
         if self.grants.iter().any(|grant| grant.name() == Some(&*name)) {
             return Ok(Asked::Name(name));
         }
-        let refused =
-            self.refuse(format!("to resolve the name {name}; `grants.tcp: [\"{name}:PORT\"]` would allow it"));
+        let refused = self
+            .refuse(format!("to resolve the name {name}; `grants.tcp: [\"{name}:PORT\"]` would allow it"));
         Err(refused.into())
     }
 
     /// Resolves a granted name and remembers the answer. What the name may not lead to is left out of it.
     pub(super) async fn resolve(self: Arc<Self>, name: String) -> Result<Vec<IpAddr>, ErrorCode> {
         let _permit = Arc::clone(&self.lookups).acquire_owned().await.map_err(|_| ErrorCode::Unknown)?;
-        let found = self.resolver.resolve(name.clone()).await.map_err(|error| self.unresolved(&name, &error))?;
+        let found =
+            self.resolver.resolve(name.clone()).await.map_err(|error| self.unresolved(&name, &error))?;
         let mut addresses = Vec::new();
         let mut refused = None;
         for address in found {
             let address = address.to_canonical();
-            let leads = |grant: &TcpGrant| {
-                grant.name() == Some(&*name) && may_lead(grant, special(address))
-            };
+            let leads = |grant: &TcpGrant| grant.name() == Some(&*name) && may_lead(grant, special(address));
             // One that is granted by itself is no secret to the plugin.
             let is_granted = |grant: &TcpGrant| leads(grant) || grant.is_address(address);
             if !self.grants.iter().any(is_granted) {
@@ -206,7 +209,9 @@ impl Guard {
         let now = Instant::now();
         let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
         let known = resolved.entry(name).or_default();
-        known.retain(|(address, since)| now.duration_since(*since) < RESOLVED_FOR && !addresses.contains(address));
+        known.retain(|(address, since)| {
+            now.duration_since(*since) < RESOLVED_FOR && !addresses.contains(address)
+        });
         known.splice(0..0, addresses.iter().map(|address| (*address, now)));
         known.truncate(ADDRESSES_MAX);
     }

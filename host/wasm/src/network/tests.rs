@@ -75,9 +75,28 @@ fn grants_are_read_and_shown_as_they_are_written() {
 #[test]
 fn what_is_no_grant_is_refused_and_said_why() {
     for text in [
-        "", "host", "host:", "host:0", "host:65536", "host:9-3", ":80", "::1:80", "[::1]", "[host]:80", "127.1:80",
-        "0x7f.1:80", "2130706433:80", "10.0.0.1/8:80", "10.0.0.0/33:80", "[::ffff:0:0/96]:80", "b\u{fc}cher:80",
-        "a b:80", "http://host:80", "*.host:80", "user@host:80", "a..b:80",
+        "",
+        "host",
+        "host:",
+        "host:0",
+        "host:65536",
+        "host:9-3",
+        ":80",
+        "::1:80",
+        "[::1]",
+        "[host]:80",
+        "127.1:80",
+        "0x7f.1:80",
+        "2130706433:80",
+        "10.0.0.1/8:80",
+        "10.0.0.0/33:80",
+        "[::ffff:0:0/96]:80",
+        "b\u{fc}cher:80",
+        "a b:80",
+        "http://host:80",
+        "*.host:80",
+        "user@host:80",
+        "a..b:80",
     ] {
         let refused = text.parse::<TcpGrant>().expect_err(text);
         assert!(refused.message().contains("cache.internal:11211"), "{text}: {refused}");
@@ -87,12 +106,20 @@ fn what_is_no_grant_is_refused_and_said_why() {
 #[test]
 fn a_granted_address_is_reached_on_its_port_in_any_form() {
     let (guard, _) = guard(&["127.0.0.1:11211", "[::1]:80", "10.0.0.0/8:6379-6380"]);
-    for to in ["127.0.0.1:11211", "[::ffff:127.0.0.1]:11211", "[::1]:80", "10.9.8.7:6379", "[::ffff:10.0.0.1]:6380"] {
+    for to in
+        ["127.0.0.1:11211", "[::ffff:127.0.0.1]:11211", "[::1]:80", "10.9.8.7:6379", "[::ffff:10.0.0.1]:6380"]
+    {
         assert!(allows(&guard, to), "{to}");
     }
     for to in [
-        "127.0.0.1:11212", "127.0.0.2:11211", "[::ffff:127.0.0.1]:80", "[::1]:81", "10.0.0.1:6381", "11.0.0.1:6379",
-        "[::7f00:1]:11211", "[64:ff9b::7f00:1]:11211",
+        "127.0.0.1:11212",
+        "127.0.0.2:11211",
+        "[::ffff:127.0.0.1]:80",
+        "[::1]:81",
+        "10.0.0.1:6381",
+        "11.0.0.1:6379",
+        "[::7f00:1]:11211",
+        "[64:ff9b::7f00:1]:11211",
     ] {
         assert!(!allows(&guard, to), "{to}");
     }
@@ -103,11 +130,30 @@ fn what_is_special_is_reached_by_no_range() {
     let (guard, _) = guard(&["0.0.0.0/0:*", "[::/0]:*"]);
     assert!(allows(&guard, "93.184.216.34:443") && allows(&guard, "[2606:2800::1]:443"));
     for to in [
-        "127.0.0.1:80", "127.9.9.9:80", "169.254.169.254:80", "169.254.170.2:80", "100.100.100.200:80",
-        "192.0.0.192:80", "168.63.129.16:80", "0.0.0.0:80", "0.1.2.3:80", "224.0.0.1:80", "255.255.255.255:80",
-        "[::1]:80", "[::]:80", "[fe80::1]:80", "[febf::1]:80", "[fd00:ec2::254]:80", "[fd20:ce::254]:80", "[ff02::1]:80",
-        "[::ffff:169.254.169.254]:80", "[::ffff:127.0.0.1]:80", "[::a9fe:a9fe]:80", "[64:ff9b::a9fe:a9fe]:80",
-        "[2002:a9fe:a9fe::1]:80", "[2002:7f00:1::]:80",
+        "127.0.0.1:80",
+        "127.9.9.9:80",
+        "169.254.169.254:80",
+        "169.254.170.2:80",
+        "100.100.100.200:80",
+        "192.0.0.192:80",
+        "168.63.129.16:80",
+        "0.0.0.0:80",
+        "0.1.2.3:80",
+        "224.0.0.1:80",
+        "255.255.255.255:80",
+        "[::1]:80",
+        "[::]:80",
+        "[fe80::1]:80",
+        "[febf::1]:80",
+        "[fd00:ec2::254]:80",
+        "[fd20:ce::254]:80",
+        "[ff02::1]:80",
+        "[::ffff:169.254.169.254]:80",
+        "[::ffff:127.0.0.1]:80",
+        "[::a9fe:a9fe]:80",
+        "[64:ff9b::a9fe:a9fe]:80",
+        "[2002:a9fe:a9fe::1]:80",
+        "[2002:7f00:1::]:80",
     ] {
         assert!(!allows(&guard, to), "{to}");
         assert!(guard.refusal().unwrap().contains("neither by a name nor in a range"), "{to}");
@@ -133,7 +179,15 @@ async fn a_name_opens_what_it_was_resolved_to_and_nothing_else() {
 #[tokio::test]
 async fn a_name_leads_neither_home_nor_to_metadata() {
     let (guard, told) = guard(&["rebind.example:*", "localhost:11211"]);
-    for address in ["127.0.0.1", "::1", "169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "0.0.0.0", "fe80::1"] {
+    for address in [
+        "127.0.0.1",
+        "::1",
+        "169.254.169.254",
+        "::ffff:169.254.169.254",
+        "fd00:ec2::254",
+        "0.0.0.0",
+        "fe80::1",
+    ] {
         told.tell(&[address]);
         guard.arm();
         assert_eq!(resolve(&guard, "rebind.example").await, Err(ErrorCode::AccessDenied), "{address}");
@@ -168,7 +222,9 @@ async fn an_old_answer_opens_nothing() {
 async fn only_granted_names_are_resolved() {
     let (guard, told) = guard(&["h.example:80", "10.0.0.0/8:80"]);
     told.tell(&["10.0.0.1"]);
-    for name in ["example", "x.h.example", "h.example.org", "localhost", "127.0.0.1", "[::1]", "169.254.169.254"] {
+    for name in
+        ["example", "x.h.example", "h.example.org", "localhost", "127.0.0.1", "[::1]", "169.254.169.254"]
+    {
         guard.arm();
         assert_eq!(resolve(&guard, name).await, Err(ErrorCode::AccessDenied), "{name}");
         assert!(guard.refusal().unwrap().contains("grants.tcp"), "{name}");
@@ -185,7 +241,10 @@ async fn only_granted_names_are_resolved() {
 fn a_socket_binds_no_port_and_listens_on_none() {
     let (guard, _) = guard(&["0.0.0.0/0:*", "127.0.0.1:*"]);
     let any: SocketAddr = "0.0.0.0:0".parse().unwrap();
-    assert!(guard.allows(any, SocketAddrUse::TcpBind) && guard.allows("[::]:0".parse().unwrap(), SocketAddrUse::TcpBind));
+    assert!(
+        guard.allows(any, SocketAddrUse::TcpBind)
+            && guard.allows("[::]:0".parse().unwrap(), SocketAddrUse::TcpBind)
+    );
     for local in ["0.0.0.0:80", "127.0.0.1:0", "127.0.0.1:80"] {
         assert!(!guard.allows(local.parse().unwrap(), SocketAddrUse::TcpBind), "{local}");
     }
