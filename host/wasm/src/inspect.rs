@@ -5,7 +5,13 @@ use std::fmt;
 use larder_core::{Error, ErrorKind, Result};
 use wasmtime::component::Component;
 
-use crate::{bindings::VERSION, engine::Engine, options::PluginOptions, source::Source};
+use crate::{
+    bindings::VERSION,
+    engine::Engine,
+    options::PluginOptions,
+    source::Source,
+    wants::{self, Want},
+};
 
 /// The worlds of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +95,8 @@ pub struct Inspection {
     pub digest: String,
     /// Its size in bytes.
     pub size_bytes: usize,
+    /// What it says it wants.
+    pub wants: Vec<Want>,
 }
 
 /// Compiles a component and reads its names; runs nothing of it. Blocks for the compilation.
@@ -107,6 +115,7 @@ pub fn inspect(engine: &Engine, source: &Source) -> Result<Inspection> {
         has_handoff: names.has_handoff(),
         digest: loaded.digest,
         size_bytes: loaded.bytes.len(),
+        wants: wants::of(&loaded.bytes),
         imports: names.imports,
         exports: names.exports,
     })

@@ -36,6 +36,7 @@ mod request;
 mod seats;
 mod source;
 mod state;
+mod wants;
 
 pub use blob::BlobPlugin;
 pub use engine::{Engine, EngineOptions};
@@ -45,3 +46,4 @@ pub use network::{Resolver, SystemResolver, TcpGrant};
 pub use options::{Access, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
 pub use plugin::Swapped;
 pub use source::Source;
+pub use wants::{Want, WantKind};

@@ -12,12 +12,14 @@ mod plugins;
 mod remote;
 mod requires;
 mod stores;
+mod wants;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
 use larder_wasm::TcpGrant;
 
+pub use self::wants::Comparison;
 pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 

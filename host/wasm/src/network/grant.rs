@@ -34,6 +34,15 @@ enum Place {
 }
 
 impl TcpGrant {
+    /// Whether it grants all that another does.
+    pub fn covers(&self, other: &Self) -> bool {
+        let place = match &other.place {
+            Place::Address(address) => self.is_address(*address) || self.has_in_range(*address),
+            place => self.place == *place,
+        };
+        place && self.has_port(*other.ports.start()) && self.has_port(*other.ports.end())
+    }
+
     /// Whether it grants this port.
     pub(super) fn has_port(&self, port: u16) -> bool {
         self.ports.contains(&port)

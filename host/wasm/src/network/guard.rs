@@ -1,14 +1,12 @@
 //! Decides, for one instance, which names are resolved and which addresses are connected to.
 
 use std::{
-    collections::BTreeMap,
     io,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::{sync::Semaphore, time::Instant};
@@ -16,16 +14,10 @@ use wasmtime_wasi::{p2::bindings::sockets::network::ErrorCode, sockets::SocketAd
 
 use super::{
     grant::{self, TcpGrant},
+    resolved::{ADDRESSES_MAX, Resolved},
     resolver::Resolver,
     special::{Special, special},
 };
-
-/// How long an address may be connected to after its name was resolved. Who connects later resolves again, as any client
-/// does whose server may have moved.
-const RESOLVED_FOR: Duration = Duration::from_secs(300);
-
-/// Most addresses of one name that are kept; services of many addresses answer a few at a time.
-const ADDRESSES_MAX: usize = 64;
 
 /// Most names that are being resolved at once for one instance: each holds a thread of the host.
 const LOOKUPS_MAX: usize = 2;
@@ -38,8 +30,8 @@ pub(crate) struct Guard {
     plugin: String,
     grants: Vec<TcpGrant>,
     resolver: Arc<dyn Resolver>,
-    /// By name: what the host resolved for this instance, and when. One instance's answer opens nothing to another.
-    resolved: Mutex<BTreeMap<String, Vec<(IpAddr, Instant)>>>,
+    /// What the host resolved for this instance. One instance's answer opens nothing to another.
+    resolved: Mutex<Resolved>,
     lookups: Arc<Semaphore>,
     /// The first refusal of the call that runs.
     refusal: Mutex<Option<String>>,
@@ -196,7 +188,8 @@ impl Guard {
         if addresses.is_empty() {
             return Err(ErrorCode::NameUnresolvable);
         }
-        self.remember(name, &addresses);
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        resolved.remember(name, &addresses, Instant::now());
         Ok(addresses)
     }
 
@@ -205,24 +198,9 @@ impl Guard {
         ErrorCode::NameUnresolvable
     }
 
-    fn remember(&self, name: String, addresses: &[IpAddr]) {
-        let now = Instant::now();
-        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = resolved.entry(name).or_default();
-        known.retain(|(address, since)| {
-            now.duration_since(*since) < RESOLVED_FOR && !addresses.contains(address)
-        });
-        known.splice(0..0, addresses.iter().map(|address| (*address, now)));
-        known.truncate(ADDRESSES_MAX);
-    }
-
     fn was_resolved(&self, grant: &TcpGrant, address: IpAddr) -> bool {
-        let Some(name) = grant.name() else { return false };
-        let now = Instant::now();
         let resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        resolved.get(name).is_some_and(|known| {
-            known.iter().any(|(known, since)| *known == address && now.duration_since(*since) < RESOLVED_FOR)
-        })
+        grant.name().is_some_and(|name| resolved.has(name, address, Instant::now()))
     }
 
     /// Keeps a refusal for the error of the call, and logs it.
