@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use larder_conformance::{blob, kv};
 use larder_core::{BoxFuture, Error, ErrorKind, KvStore, ManualClock, MemoryKv, Result};
 use larder_wasm::{
-    Access, BlobPlugin, Engine, EngineOptions, Inspection, KvPlugin, Mode, PluginOptions, Source, TcpGrant, World,
+    Access, BlobPlugin, Engine, EngineOptions, Inspection, KvPlugin, Mode, PluginOptions, Source, World,
 };
 use opendal::Operator;
 use tempfile::TempDir;
@@ -23,8 +23,6 @@ pub struct CheckOptions {
     pub settings: Vec<(String, String)>,
     /// The name by which it sees the scratch folder; none grants no folder.
     pub folder: Option<String>,
-    /// Hosts and ports that it may connect to: those of a server for this alone.
-    pub tcp: Vec<TcpGrant>,
     /// How it is called.
     pub mode: Mode,
     /// The seed of everything random.
@@ -37,7 +35,6 @@ impl Default for CheckOptions {
         Self {
             settings: Vec::new(),
             folder: Some("/data".to_owned()),
-            tcp: Vec::new(),
             mode: Mode::default(),
             seed: kv::Options::default().seed,
         }
@@ -50,7 +47,6 @@ impl std::fmt::Debug for CheckOptions {
         f.debug_struct("CheckOptions")
             .field("settings", &names)
             .field("folder", &self.folder)
-            .field("tcp", &self.tcp)
             .field("mode", &self.mode)
             .field("seed", &self.seed)
             .finish()
