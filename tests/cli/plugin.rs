@@ -20,6 +20,44 @@ fn what_a_component_is_and_wants_is_printed() {
 }
 
 #[test]
+fn wants_are_set_against_grants() {
+    let file = plugin("kv-memcached");
+    let inspect = |grants: &str, name: &str| {
+        let larder = Larder::with_config(&format!(
+            "plugins: {{ m: {{ path: {}, settings: {{ address: 'h.example:11211' }}, grants: {{ {grants} }} }} }}",
+            file.display()
+        ));
+        larder.run(&["plugin", "inspect", file.to_str().unwrap(), "--config", "larder.yaml", "--name", name])
+    };
+    let run = inspect("tcp: ['h.example:1-65535']", "m");
+    assert!(
+        run.text().contains("tcp setting:address the memcached server (granted)"),
+        "{}{}",
+        run.text(),
+        run.err
+    );
+    let run = inspect("tcp: ['h.example:80', '10.0.0.0/8:*'], env: [PATH]", "m");
+    for part in
+        ["(not granted)", "asked for: tcp h.example:80", "asked for: tcp 10.0.0.0/8:*", "asked for: env PATH"]
+    {
+        assert!(run.text().contains(part), "no `{part}` in:\n{}{}", run.text(), run.err);
+    }
+    let run = inspect("tcp: []", "n");
+    assert!(run.code != 0 && run.err.contains("did you mean `m`"), "{}", run.err);
+}
+
+#[test]
+fn a_grant_that_is_none_is_refused_with_its_place() {
+    for grant in ["h", "::1:80", "10.0.0.1/8:80", "${HOST}:80"] {
+        let larder = Larder::with_config(&format!(
+            "plugins: {{ m: {{ path: x, grants: {{ tcp: ['a:1', '{grant}'] }} }} }}"
+        ));
+        let run = larder.run(&["config", "check"]);
+        assert!(run.code != 0 && run.err.contains("plugins.m.grants.tcp[1]"), "{grant}: {}", run.err);
+    }
+}
+
+#[test]
 fn the_whole_suite_runs_over_a_component() {
     let larder = Larder::new();
     for (name, setting) in [("kv-memory", None), ("blob-folder", Some("folder=/data"))] {

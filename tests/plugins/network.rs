@@ -240,7 +240,12 @@ async fn kv_memcached_outlives_its_server() {
         error.chain()
     );
     let error = store.commit(&put("lost")).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_effect_unknown()), (ErrorKind::Unavailable, true), "{}", error.chain());
+    assert_eq!(
+        (error.kind(), error.is_effect_unknown()),
+        (ErrorKind::Unavailable, true),
+        "{}",
+        error.chain()
+    );
     server.process().thaw();
     server.process().kill();
     let error = store.commit(&put("nobody")).await.unwrap_err();
@@ -288,7 +293,9 @@ fn swallower(server: u16) -> u16 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kv_memcached_finds_a_write_whose_answer_was_lost() {
     let server = MemcachedServer::start().unwrap();
-    for (i, commit) in [Commit::new().put(key("k"), "1"), Commit::new().add(key("k"), 1)].into_iter().enumerate() {
+    for (i, commit) in
+        [Commit::new().put(key("k"), "1"), Commit::new().add(key("k"), 1)].into_iter().enumerate()
+    {
         let address = format!("127.0.0.1:{}", swallower(server.port()));
         let options = PluginOptions::new("kv-memcached")
             .with_setting("address", &address)

@@ -152,7 +152,7 @@ pub struct GrantsSection {
     pub env: Vec<String>,
     /// Settings that are secrets: each value is a reference, `${VAR}` or `file:PATH`.
     pub secrets: BTreeMap<String, String>,
-    /// Hosts and ports that it may connect to, such as `cache.internal:11211`. May be `${VAR}` or `file:PATH`.
+    /// Hosts and ports that it may connect to, such as `cache.internal:11211`; references are not read.
     pub tcp: Vec<String>,
 }
 
@@ -162,7 +162,7 @@ impl fmt::Debug for GrantsSection {
             .field("folders", &self.folders)
             .field("env", &self.env)
             .field("secrets", &Shown(&self.secrets))
-            .field("tcp", &self.tcp.iter().map(|grant| Text(grant).to_string()).collect::<Vec<_>>())
+            .field("tcp", &self.tcp)
             .finish()
     }
 }

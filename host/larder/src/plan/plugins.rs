@@ -134,8 +134,8 @@ impl Reading<'_> {
         let grants = section.grants.tcp.iter().enumerate();
         grants
             .map(|(i, text)| {
-                let at = format!("grants.tcp[{i}]");
-                self.resolve(text, &at)?.parse().map_err(|error: Error| self.explain(error, &at))
+                // Without references: whoever reads the configuration sees where the plugin can go.
+                text.parse().map_err(|error: Error| self.explain(error, &format!("grants.tcp[{i}]")))
             })
             .collect()
     }

@@ -29,11 +29,10 @@ impl Stream {
     }
 
     pub(super) fn is_idle(&mut self) -> bool {
-        let peeked = self.0.set_nonblocking(true).and_then(|()| match self.0.peek(&mut [0]) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-            _ => Ok(false),
-        });
-        self.0.set_nonblocking(false).is_ok() && peeked.unwrap_or(false)
+        let is_asked = self.0.set_nonblocking(true).is_ok();
+        let is_quiet =
+            matches!(self.0.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        self.0.set_nonblocking(false).is_ok() && is_asked && is_quiet
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
