@@ -260,6 +260,14 @@ async fn kv_memcached_outlives_its_server() {
     assert_eq!(store.get(&key("k")).await.unwrap().unwrap().value, "again");
 }
 
+/// What comes next on a stream; nothing at its end.
+fn piece(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = vec![0; 64 << 10];
+    let count = stream.read(&mut bytes).unwrap_or(0);
+    bytes.truncate(count);
+    bytes
+}
+
 /// Stands between a plugin and its server, and swallows the answer to the first write.
 fn swallower(server: u16) -> u16 {
     let (listener, port) = listener();
@@ -268,21 +276,17 @@ fn swallower(server: u16) -> u16 {
         for client in listener.incoming() {
             let mut client = client.unwrap();
             let mut server = TcpStream::connect(("127.0.0.1", server)).unwrap();
-            let mut bytes = [0; 64 << 10];
             // One request after the other: each is small and comes in one piece.
-            loop {
-                let count = client.read(&mut bytes).unwrap_or(0);
-                if count == 0 {
-                    break;
-                }
-                server.write_all(&bytes[..count]).unwrap();
-                let is_write = bytes.starts_with(b"ms ");
-                let count = server.read(&mut bytes).unwrap();
-                if is_write && !has_swallowed {
+            while let request = piece(&mut client)
+                && !request.is_empty()
+            {
+                server.write_all(&request).unwrap();
+                let answer = piece(&mut server);
+                if request.starts_with(b"ms ") && !has_swallowed {
                     has_swallowed = true;
                     break;
                 }
-                client.write_all(&bytes[..count]).unwrap();
+                client.write_all(&answer).unwrap();
             }
         }
     });
