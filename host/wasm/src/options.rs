@@ -3,8 +3,12 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use larder_core::{Clock, SystemClock};
+use tokio::sync::Semaphore;
 
 use crate::network::{Resolver, SystemResolver, TcpGrant};
+
+/// Most names that are being resolved at once for all instances of a plugin: each holds a thread of the host.
+pub(crate) const LOOKUPS_MAX: usize = 8;
 
 /// Everything about a plugin but its code. The same options serve each of its generations.
 #[derive(Clone)]
@@ -26,6 +30,8 @@ pub struct PluginOptions {
     pub clock: Arc<dyn Clock>,
     /// What resolves the names of its grants.
     pub resolver: Arc<dyn Resolver>,
+    /// Bounds how many names are being resolved at once.
+    pub(crate) lookups: Arc<Semaphore>,
 }
 
 impl PluginOptions {
@@ -40,6 +46,7 @@ impl PluginOptions {
             mode: Mode::default(),
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
         }
     }
 

@@ -43,8 +43,7 @@ pub(crate) struct State {
 /// An empty store for one instance, with all its limits set.
 pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> Result<Store<State>> {
     let mut table = ResourceTable::new();
-    let guard = (!options.grants.tcp.is_empty())
-        .then(|| Guard::new(&options.name, &options.grants.tcp, Arc::clone(&options.resolver)));
+    let guard = Guard::new(options);
     table.set_max_capacity(if guard.is_some() { NETWORK_RESOURCES_MAX } else { RESOURCES_MAX });
     let state = State {
         wasi: wasi(options, guard.as_ref())?,

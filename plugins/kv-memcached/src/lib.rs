@@ -1,9 +1,9 @@
 //! Entries in memcached: times to live to the millisecond, versions and counters, as far as a cache keeps anything.
 //!
-//! A value is kept in an envelope ([`envelope`]) with a version of its own and the moment of its expiry. The version is
+//! A value is kept in an envelope (`envelope`) with a version of its own and the moment of its expiry. The version is
 //! random: memcached's own CAS numbers begin again when it restarts, and a caller that compares an old one could meet it
 //! there once more. The number of the server only guards the step from a read to the write that depends on it, on one
-//! connection ([`client`]). And since no two writes have the same version, a write whose answer was lost can be looked for.
+//! connection (`client`). And since no two writes have the same version, a write whose answer was lost can be looked for.
 //!
 //! There are no scans and no transactions: memcached has neither. `FAILURES.md` says what is promised when something breaks.
 

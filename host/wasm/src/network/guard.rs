@@ -18,9 +18,7 @@ use super::{
     resolver::Resolver,
     special::{Special, special},
 };
-
-/// Most names that are being resolved at once for one instance: each holds a thread of the host.
-const LOOKUPS_MAX: usize = 2;
+use crate::options::PluginOptions;
 
 /// Most refusals of one instance that are logged; what it is refused after that is told to the guest alone.
 const LOGGED_MAX: u32 = 100;
@@ -32,6 +30,7 @@ pub(crate) struct Guard {
     resolver: Arc<dyn Resolver>,
     /// What the host resolved for this instance. One instance's answer opens nothing to another.
     resolved: Mutex<Resolved>,
+    /// Shared with all instances of the plugin.
     lookups: Arc<Semaphore>,
     /// The first refusal of the call that runs.
     refusal: Mutex<Option<String>>,
@@ -57,15 +56,18 @@ pub(super) enum Asked {
 }
 
 impl Guard {
-    pub(crate) fn new(plugin: &str, grants: &[TcpGrant], resolver: Arc<dyn Resolver>) -> Arc<Self> {
-        Arc::new(Self {
-            plugin: plugin.to_owned(),
-            grants: grants.to_vec(),
-            resolver,
-            resolved: Mutex::default(),
-            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
-            refusal: Mutex::default(),
-            logged: AtomicU32::new(0),
+    /// Guards one instance; none where nothing is granted.
+    pub(crate) fn new(options: &PluginOptions) -> Option<Arc<Self>> {
+        (!options.grants.tcp.is_empty()).then(|| {
+            Arc::new(Self {
+                plugin: options.name.clone(),
+                grants: options.grants.tcp.clone(),
+                resolver: Arc::clone(&options.resolver),
+                resolved: Mutex::default(),
+                lookups: Arc::clone(&options.lookups),
+                refusal: Mutex::default(),
+                logged: AtomicU32::new(0),
+            })
         })
     }
 
@@ -157,9 +159,17 @@ impl Guard {
 
     /// Resolves a granted name and remembers the answer. What the name may not lead to is left out of it.
     pub(super) async fn resolve(self: Arc<Self>, name: String) -> Result<Vec<IpAddr>, ErrorCode> {
-        let _permit = Arc::clone(&self.lookups).acquire_owned().await.map_err(|_| ErrorCode::Unknown)?;
-        let found =
-            self.resolver.resolve(name.clone()).await.map_err(|error| self.unresolved(&name, &error))?;
+        let permit = Arc::clone(&self.lookups).acquire_owned().await.map_err(|_| ErrorCode::Unknown)?;
+        let asking = self.resolver.resolve(name.clone());
+        // A task of its own, which keeps its permit to the end: the system can't be told to stop asking, so a guest that drops
+        // its lookups and begins others would take all threads of the host.
+        let asking = tokio::spawn(async move {
+            let found = asking.await;
+            drop(permit);
+            found
+        });
+        let found = asking.await.map_err(|_| ErrorCode::Unknown)?;
+        let found = found.map_err(|error| self.unresolved(&name, &error))?;
         let mut addresses = Vec::new();
         let mut refused = None;
         for address in found {

@@ -3,7 +3,10 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use larder_core::BoxFuture;
@@ -12,9 +15,11 @@ use wasmtime_wasi::{p2::bindings::sockets::network::ErrorCode, sockets::SocketAd
 
 use super::{
     guard::{Asked, Guard},
+    lookup::Lookup,
     resolved::{RESOLVED_FOR, Resolved},
     *,
 };
+use crate::options::{LOOKUPS_MAX, PluginOptions};
 
 /// Answers the same to each name, until told otherwise.
 #[derive(Debug, Default)]
@@ -33,10 +38,13 @@ impl Resolver for Told {
     }
 }
 
+fn options(grants: &[&str]) -> PluginOptions {
+    grants.iter().fold(PluginOptions::new("p"), |options, text| options.with_tcp(text.parse().unwrap()))
+}
+
 fn guard(grants: &[&str]) -> (Arc<Guard>, Arc<Told>) {
     let told = Arc::new(Told::default());
-    let grants: Vec<TcpGrant> = grants.iter().map(|text| text.parse().unwrap()).collect();
-    (Guard::new("p", &grants, told.clone()), told)
+    (Guard::new(&options(grants).with_resolver(told.clone())).unwrap(), told)
 }
 
 fn allows(guard: &Guard, to: &str) -> bool {
@@ -241,6 +249,32 @@ async fn only_granted_names_are_resolved() {
     assert_eq!(resolve(&guard, "10.1.2.3").await.unwrap(), ["10.1.2.3".parse::<IpAddr>().unwrap()]);
     told.tell(&[]);
     assert_eq!(resolve(&guard, "h.example").await, Err(ErrorCode::NameUnresolvable));
+}
+
+/// Counts how often it was asked, and never answers.
+#[derive(Debug, Default)]
+struct Silent(AtomicUsize);
+
+impl Resolver for Silent {
+    fn resolve(&self, _name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn lookups_that_are_dropped_take_no_more_threads_than_those_that_are_not() {
+    let silent = Arc::new(Silent::default());
+    let options = options(&["h.example:80"]).with_resolver(silent.clone());
+    for _ in 0..100 {
+        // Each in an instance of its own, as after a trap.
+        let guard = Guard::new(&options).unwrap();
+        let lookup = Lookup::begin(guard.resolve("h.example".to_owned()));
+        // On this one thread the lookup goes as far as it can.
+        tokio::task::yield_now().await;
+        drop(lookup);
+    }
+    assert_eq!(silent.0.load(Ordering::Relaxed), LOOKUPS_MAX);
 }
 
 #[test]
