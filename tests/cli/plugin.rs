@@ -1,6 +1,6 @@
 //! `larder plugin`, and plugins in a configuration.
 
-use larder_tests::plugin;
+use larder_tests::{plugin, servers::memcached::MemcachedServer};
 use serde_json::Value;
 
 use crate::command::Larder;
@@ -136,4 +136,31 @@ fn an_import_that_is_not_granted_is_named() {
     let larder = Larder::new();
     let file = plugin("kv-ungranted");
     larder.refused(&["plugin".as_ref(), "check".as_ref(), file.as_os_str()], 8, &["denied", "wasi:"]);
+}
+
+#[test]
+fn a_store_is_on_a_server_that_a_grant_names_and_on_no_other() {
+    let server = MemcachedServer::start().unwrap();
+    let config = |grant: &str| {
+        Larder::with_config(&format!(
+            "
+            plugins:
+              m:
+                path: {}
+                settings: {{ address: '{address}' }}
+                grants: {{ tcp: ['{grant}'] }}
+            stores: {{ shared: {{ backend: m }} }}
+            ",
+            plugin("kv-memcached").display(),
+            address = server.address(),
+        ))
+    };
+    let larder = config(&server.address());
+    assert_eq!(larder.run(&["kv", "set", "a", "1"]).code, 0);
+    assert_eq!(larder.run(&["kv", "get", "a"]).text(), "1");
+    let explained = larder.run(&["config", "explain"]).text();
+    assert!(explained.contains(&format!("tcp to {}", server.address())), "{explained}");
+    let run = config("127.0.0.1:1").run(&["kv", "get", "a"]);
+    assert!(run.code != 0 && run.err.contains("denied"), "{}", run.err);
+    assert!(run.err.contains(&format!("grants.tcp: [\"{}\"]", server.address())), "{}", run.err);
 }
