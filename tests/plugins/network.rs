@@ -2,8 +2,11 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{IpAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    net::{IpAddr, Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -268,7 +271,7 @@ fn piece(stream: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// Stands between a plugin and its server, and swallows the answer to the first write.
+/// Stands between a plugin and its server, and swallows the answer to the first write with its connection.
 fn swallower(server: u16) -> u16 {
     let (listener, port) = listener();
     std::thread::spawn(move || {
@@ -276,21 +279,43 @@ fn swallower(server: u16) -> u16 {
         for client in listener.incoming() {
             let mut client = client.unwrap();
             let mut server = TcpStream::connect(("127.0.0.1", server)).unwrap();
-            // One request after the other: each is small and comes in one piece.
+            let swallows = Arc::new(AtomicBool::new(false));
+            let (answers, back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let answering = std::thread::spawn({
+                let swallows = swallows.clone();
+                move || pass_answers(answers, back, &swallows)
+            });
+            // The plugin has one connection at a time, and reads each answer to its end.
             while let request = piece(&mut client)
                 && !request.is_empty()
             {
-                server.write_all(&request).unwrap();
-                let answer = piece(&mut server);
                 if request.starts_with(b"ms ") && !has_swallowed {
                     has_swallowed = true;
+                    swallows.store(true, Ordering::SeqCst);
+                }
+                if server.write_all(&request).is_err() {
                     break;
                 }
-                client.write_all(&answer).unwrap();
             }
+            // Either side may have ended it already.
+            drop(server.shutdown(Shutdown::Both));
+            answering.join().unwrap();
         }
     });
     port
+}
+
+/// Passes on what the server answers, until it is to be swallowed.
+fn pass_answers(mut server: TcpStream, mut client: TcpStream, swallows: &AtomicBool) {
+    while let answer = piece(&mut server)
+        && !answer.is_empty()
+        && !swallows.load(Ordering::SeqCst)
+    {
+        if client.write_all(&answer).is_err() {
+            break;
+        }
+    }
+    drop(client.shutdown(Shutdown::Both));
 }
 
 /// A write whose answer was lost is looked for, and found by its version.
