@@ -234,7 +234,7 @@ async fn kv_memcached_outlives_its_server() {
     let checked = put("checked").check(key("k"), Expectation::Version(old.version));
     assert_eq!(store.commit(&checked).await.unwrap_err().kind(), ErrorKind::Conflict);
     // A server that hangs: reads are to be tried again, a write may have happened.
-    server.process().freeze();
+    server.freeze().unwrap();
     let error = store.get(&key("k")).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.is_effect_unknown()),

@@ -1,5 +1,7 @@
 //! A memcached server.
 
+use std::fs;
+
 use tempfile::TempDir;
 
 use super::{Process, find, free_port, listens};
@@ -45,6 +47,23 @@ impl MemcachedServer {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Stops the server where it stands, and waits until each of its threads does: a signal that was sent has not
+    /// arrived yet.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn freeze(&mut self) -> Result<(), String> {
+        self.process.freeze();
+        let threads = format!("/proc/{}/task", self.process.id());
+        self.process.wait_until("memcached stands still", || {
+            let is_stopped = |thread: fs::DirEntry| {
+                let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+                stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+            };
+            fs::read_dir(&threads).is_ok_and(|mut found| found.all(|thread| thread.is_ok_and(is_stopped)))
+        })
     }
 
     /// Its process.
