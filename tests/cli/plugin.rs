@@ -1,6 +1,6 @@
 //! `larder plugin`, and plugins in a configuration.
 
-use larder_tests::plugin;
+use larder_tests::{plugin, servers::memcached::MemcachedServer};
 use serde_json::Value;
 
 use crate::command::Larder;
@@ -17,6 +17,45 @@ fn what_a_component_is_and_wants_is_printed() {
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["world"], "kv-backend");
     assert_eq!(json["sha256"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn wants_are_set_against_grants() {
+    let file = plugin("kv-memcached");
+    let inspect = |grants: &str, name: &str| {
+        let larder = Larder::with_config(&format!(
+            "plugins: {{ m: {{ path: {}, settings: {{ address: 'h.example:11211' }}, grants: {{ {grants} }} }} }}",
+            file.display()
+        ))
+        .with_variable("ZONE", "a");
+        larder.run(&["plugin", "inspect", file.to_str().unwrap(), "--config", "larder.yaml", "--name", name])
+    };
+    let run = inspect("tcp: ['h.example:1-65535']", "m");
+    assert!(
+        run.text().contains("tcp setting:address the memcached server (granted)"),
+        "{}{}",
+        run.text(),
+        run.err
+    );
+    let run = inspect("tcp: ['h.example:80', '10.0.0.0/8:*'], env: [ZONE]", "m");
+    for part in
+        ["(not granted)", "asked for: tcp h.example:80", "asked for: tcp 10.0.0.0/8:*", "asked for: env ZONE"]
+    {
+        assert!(run.text().contains(part), "no `{part}` in:\n{}{}", run.text(), run.err);
+    }
+    let run = inspect("tcp: []", "n");
+    assert!(run.code != 0 && run.err.contains("did you mean `m`"), "{}", run.err);
+}
+
+#[test]
+fn a_grant_that_is_none_is_refused_with_its_place() {
+    for grant in ["h", "::1:80", "10.0.0.1/8:80", "${HOST}:80"] {
+        let larder = Larder::with_config(&format!(
+            "plugins: {{ m: {{ path: x, grants: {{ tcp: ['a:1', '{grant}'] }} }} }}"
+        ));
+        let run = larder.run(&["config", "check"]);
+        assert!(run.code != 0 && run.err.contains("plugins.m.grants.tcp[1]"), "{grant}: {}", run.err);
+    }
 }
 
 #[test]
@@ -97,4 +136,31 @@ fn an_import_that_is_not_granted_is_named() {
     let larder = Larder::new();
     let file = plugin("kv-ungranted");
     larder.refused(&["plugin".as_ref(), "check".as_ref(), file.as_os_str()], 8, &["denied", "wasi:"]);
+}
+
+#[test]
+fn a_store_is_on_a_server_that_a_grant_names_and_on_no_other() {
+    let server = MemcachedServer::start().unwrap();
+    let config = |grant: &str| {
+        Larder::with_config(&format!(
+            "
+            plugins:
+              m:
+                path: {}
+                settings: {{ address: '{address}' }}
+                grants: {{ tcp: ['{grant}'] }}
+            stores: {{ shared: {{ backend: m }} }}
+            ",
+            plugin("kv-memcached").display(),
+            address = server.address(),
+        ))
+    };
+    let larder = config(&server.address());
+    assert_eq!(larder.run(&["kv", "set", "a", "1"]).code, 0);
+    assert_eq!(larder.run(&["kv", "get", "a"]).text(), "1");
+    let explained = larder.run(&["config", "explain"]).text();
+    assert!(explained.contains(&format!("tcp to {}", server.address())), "{explained}");
+    let run = config("127.0.0.1:1").run(&["kv", "get", "a"]);
+    assert!(run.code != 0 && run.err.contains("denied"), "{}", run.err);
+    assert!(run.err.contains(&format!("grants.tcp: [\"{}\"]", server.address())), "{}", run.err);
 }

@@ -1,10 +1,13 @@
 //! The plugins that ship with larder, through the host that runs them.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use larder_backends::file::{FileKv, FileOptions};
 use larder_core::{KvStore, MemoryKv};
-use larder_tests::plugin;
+use larder_tests::{plugin, servers::memcached::MemcachedServer};
 use larder_wasm::{Access, Engine, EngineOptions, KvPlugin, Mode, PluginOptions, Source};
 
 use crate::kv_holds;
@@ -66,6 +69,28 @@ async fn kv_encrypt_over_file_keeps_the_contract() {
         })
     })
     .await;
+}
+
+/// One server for all stores, each below a prefix of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kv_memcached_keeps_the_contract() {
+    let server = MemcachedServer::start().expect("memcached starts");
+    let (engine, source) = (engine(), Source::file(plugin("kv-memcached")));
+    let (address, opened) = (server.address(), AtomicU32::new(0));
+    kv_holds("kv-memcached", move |place| {
+        let (engine, source, address) = (engine.clone(), source.clone(), address.clone());
+        let prefix = format!("store-{}:", opened.fetch_add(1, Ordering::Relaxed));
+        Box::pin(async move {
+            let options = PluginOptions::new("kv-memcached")
+                .with_clock(place.clock)
+                .with_setting("address", &address)
+                .with_setting("prefix", prefix)
+                .with_tcp(address.parse()?);
+            Ok(Arc::new(KvPlugin::load(&engine, &source, options).await?) as Arc<dyn KvStore>)
+        })
+    })
+    .await;
+    drop(server);
 }
 
 /// The least that a layer is: what fails here fails in the host's half of a layer.

@@ -16,6 +16,7 @@ mod blob_swap;
 mod calls;
 mod host;
 mod loading;
+mod network;
 mod swaps;
 
 fn engine() -> Arc<Engine> {

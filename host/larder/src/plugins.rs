@@ -233,6 +233,7 @@ fn options(name: &str, plan: &PluginPlan) -> PluginOptions {
     options.settings = plan.settings.clone();
     options.sha256 = plan.sha256.clone();
     options.grants.env = plan.env.clone();
+    options.grants.tcp = plan.tcp.clone();
     let folder = |folder: &crate::plan::FolderPlan| FolderGrant {
         host: folder.host.clone(),
         guest: folder.guest.clone(),

@@ -15,7 +15,7 @@ use wasmtime::{
     component::{Component, Linker},
 };
 
-use crate::{blob_import, file_read, kv_import, log, never_blocks, source::Loaded, state::State};
+use crate::{blob_import, file_read, kv_import, log, network, never_blocks, source::Loaded, state::State};
 
 /// How often a running guest is looked at: the resolution of budgets.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -170,6 +170,7 @@ fn fiber_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     file_read::add_to_linker(&mut linker)?;
+    network::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;
     Ok(linker)
 }

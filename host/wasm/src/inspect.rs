@@ -5,7 +5,13 @@ use std::fmt;
 use larder_core::{Error, ErrorKind, Result};
 use wasmtime::component::Component;
 
-use crate::{bindings::VERSION, engine::Engine, options::PluginOptions, source::Source};
+use crate::{
+    bindings::VERSION,
+    engine::Engine,
+    options::PluginOptions,
+    source::Source,
+    wants::{self, Want},
+};
 
 /// The worlds of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +95,8 @@ pub struct Inspection {
     pub digest: String,
     /// Its size in bytes.
     pub size_bytes: usize,
+    /// What it says it wants.
+    pub wants: Vec<Want>,
 }
 
 /// Compiles a component and reads its names; runs nothing of it. Blocks for the compilation.
@@ -107,6 +115,7 @@ pub fn inspect(engine: &Engine, source: &Source) -> Result<Inspection> {
         has_handoff: names.has_handoff(),
         digest: loaded.digest,
         size_bytes: loaded.bytes.len(),
+        wants: wants::of(&loaded.bytes),
         imports: names.imports,
         exports: names.exports,
     })
@@ -217,11 +226,18 @@ fn check_import(import: &str, wanted: World, options: &PluginOptions) -> Result<
     if WASI_FREE.iter().any(|free| import.starts_with(free)) {
         return Ok(());
     }
-    if import.starts_with("wasi:sockets/") || import.starts_with("wasi:http/") {
-        return denied("it would need a grant of network access, which this version of larder can't give");
+    if import.starts_with("wasi:sockets/") {
+        let is_granted = !options.grants.tcp.is_empty();
+        return if is_granted {
+            Ok(())
+        } else {
+            denied("a grant of TCP would allow it, `grants.tcp: [\"HOST:PORT\"]`")
+        };
     }
-    let granted = options.grants.folders.len();
-    denied(&format!("larder offers WASI 0.2 without network, and the {granted} folders of the configuration"))
+    if import.starts_with("wasi:http/") {
+        return denied("it would need a grant of HTTP, which this version of larder can't give");
+    }
+    denied("larder offers WASI 0.2, and what the configuration grants")
 }
 
 fn list(names: &[String]) -> String {

@@ -234,7 +234,12 @@ impl<X: Exports> Instance<X> {
 
     #[cold]
     fn refused(&self, error: WitError, access: Access) -> Error {
-        error_from_guest(error, access)
+        let error = error_from_guest(error, access);
+        // Whatever the guest made of it, the person who reads this wants to know which grant is missing.
+        match self.store.data().guard.as_ref().and_then(|guard| guard.refusal()) {
+            Some(refusal) => error.with("refused", refusal),
+            None => error,
+        }
     }
 
     /// Checks what a call answered. Says whether the instance can be called again.
@@ -280,7 +285,11 @@ impl<X: Exports> Instance<X> {
 #[inline]
 fn arm(store: &mut Store<State>, ticks: u64) {
     store.set_epoch_deadline(1);
-    store.data_mut().budget.arm(ticks);
+    let state = store.data_mut();
+    state.budget.arm(ticks);
+    if let Some(guard) = &state.guard {
+        guard.arm();
+    }
 }
 
 /// What became of a call that ended in a trap. Whether the trap came before or after a write nobody knows.

@@ -3,6 +3,12 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use larder_core::{Clock, SystemClock};
+use tokio::sync::Semaphore;
+
+use crate::network::{Resolver, SystemResolver, TcpGrant};
+
+/// Most names that are being resolved at once for all instances of a plugin: each holds a thread of the host.
+pub(crate) const LOOKUPS_MAX: usize = 8;
 
 /// Everything about a plugin but its code. The same options serve each of its generations.
 #[derive(Clone)]
@@ -22,6 +28,10 @@ pub struct PluginOptions {
     pub mode: Mode,
     /// The wall clock that it sees, and that expiries are counted by.
     pub clock: Arc<dyn Clock>,
+    /// What resolves the names of its grants.
+    pub resolver: Arc<dyn Resolver>,
+    /// Bounds how many names are being resolved at once.
+    pub(crate) lookups: Arc<Semaphore>,
 }
 
 impl PluginOptions {
@@ -35,6 +45,8 @@ impl PluginOptions {
             limits: PluginLimits::default(),
             mode: Mode::default(),
             clock: Arc::new(SystemClock),
+            resolver: Arc::new(SystemResolver),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
         }
     }
 
@@ -49,6 +61,20 @@ impl PluginOptions {
     #[must_use]
     pub fn with_folder(mut self, host: impl Into<PathBuf>, guest: impl Into<String>, access: Access) -> Self {
         self.grants.folders.push(FolderGrant { host: host.into(), guest: guest.into(), access });
+        self
+    }
+
+    /// Grants connections to a host and port.
+    #[must_use]
+    pub fn with_tcp(mut self, grant: TcpGrant) -> Self {
+        self.grants.tcp.push(grant);
+        self
+    }
+
+    /// Sets what resolves the names of its grants.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
         self
     }
 
@@ -107,12 +133,25 @@ pub struct Grants {
     pub folders: Vec<FolderGrant>,
     /// Environment variables with their values, which may be secret; `Debug` shows the names only.
     pub env: Vec<(String, String)>,
+    /// Hosts and ports that it may connect to.
+    pub tcp: Vec<TcpGrant>,
+}
+
+impl Grants {
+    /// Whether it reaches what a call may wait for.
+    pub(crate) fn may_block(&self) -> bool {
+        !self.folders.is_empty() || !self.tcp.is_empty()
+    }
 }
 
 impl fmt::Debug for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let env: Vec<_> = self.env.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Grants").field("folders", &self.folders).field("env", &env).finish()
+        f.debug_struct("Grants")
+            .field("folders", &self.folders)
+            .field("env", &env)
+            .field("tcp", &self.tcp)
+            .finish()
     }
 }
 

@@ -70,14 +70,14 @@ impl Prepared {
     }
 }
 
-/// Inline where nothing can block: no folder, and no next store.
+/// Inline where nothing can block: no folder, no network, and no next store.
 fn style(world: World, options: &PluginOptions) -> Result<Style> {
-    let may_block = world.is_layer() || !options.grants.folders.is_empty();
+    let may_block = world.is_layer() || options.grants.may_block();
     match options.mode {
         Mode::Fiber => Ok(Style::Fiber),
         Mode::Auto if may_block => Ok(Style::Fiber),
         Mode::Inline if may_block => Err(Error::config(
-            "a layer, or a plugin with a granted folder, can't be called inline: it may wait; leave `mode` at auto",
+            "a layer, or a plugin with a granted folder or network, can't be called inline: it may wait; leave `mode` at auto",
         )),
         Mode::Auto | Mode::Inline => Ok(Style::Inline),
     }

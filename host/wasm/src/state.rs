@@ -11,6 +11,7 @@ use crate::{
     budget::Budget,
     engine::Engine,
     log::{LogStream, Logger},
+    network::Guard,
     options::{Access, PluginOptions},
     prepared::Style,
 };
@@ -19,6 +20,8 @@ use crate::{
 const HANDLES_MAX: usize = 1_024;
 /// Host resources (streams, files, pollables) that an instance may hold.
 const RESOURCES_MAX: usize = 1_024;
+/// The same of an instance with a network: each socket is one, and takes a descriptor of the process besides.
+const NETWORK_RESOURCES_MAX: usize = 128;
 /// Random bytes in one call.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
@@ -29,6 +32,8 @@ pub(crate) struct State {
     pub(crate) budget: Budget,
     pub(crate) logger: Logger,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What it may connect to; none without a grant.
+    pub(crate) guard: Option<Arc<Guard>>,
     /// The store behind a key-value layer.
     pub(crate) next_kv: Option<Arc<dyn KvStore>>,
     /// The operator behind a blob layer.
@@ -38,13 +43,15 @@ pub(crate) struct State {
 /// An empty store for one instance, with all its limits set.
 pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> Result<Store<State>> {
     let mut table = ResourceTable::new();
-    table.set_max_capacity(RESOURCES_MAX);
+    let guard = Guard::new(options);
+    table.set_max_capacity(if guard.is_some() { NETWORK_RESOURCES_MAX } else { RESOURCES_MAX });
     let state = State {
-        wasi: wasi(options)?,
+        wasi: wasi(options, guard.as_ref())?,
         table,
         budget: Budget::new(&options.limits),
         logger: Logger::new(&options.name),
         clock: Arc::clone(&options.clock),
+        guard,
         next_kv: None,
         next_blob: None,
     };
@@ -62,7 +69,7 @@ pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> R
     Ok(store)
 }
 
-fn wasi(options: &PluginOptions) -> Result<WasiCtx> {
+fn wasi(options: &PluginOptions, guard: Option<&Arc<Guard>>) -> Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
     wasi.stdout(LogStream::new(&options.name, tracing::Level::INFO));
     wasi.stderr(LogStream::new(&options.name, tracing::Level::WARN));
@@ -71,6 +78,15 @@ fn wasi(options: &PluginOptions) -> Result<WasiCtx> {
     // Such calls run on threads of their own; handing each file operation to yet another one would cost more than most.
     wasi.allow_blocking_current_thread(options.holds_its_thread());
     wasi.wall_clock(WallClock(Arc::clone(&options.clock)));
+    if let Some(guard) = guard {
+        // UDP and the system's own name lookup stay denied: `network::link` answers names.
+        wasi.allow_tcp(true);
+        let guard = Arc::clone(guard);
+        wasi.socket_addr_check(move |address, used| {
+            let allowed = guard.allows(address, used);
+            Box::pin(async move { allowed })
+        });
+    }
     for folder in &options.grants.folders {
         let perms = match folder.access {
             Access::Read => FsPerms::ReadOnly,

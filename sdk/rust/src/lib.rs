@@ -72,8 +72,8 @@
 //! ```
 //!
 //! On any other target everything here compiles too, so that a plugin's logic is tested natively; what would call
-//! the host does what is nearest: [`log!`] writes to standard error, [`clock`] asks the machine, [`folder`] uses the
-//! real file system, and the host's store behind a layer answers `unsupported`.
+//! the host does what is nearest: [`log!`] writes to standard error, [`clock`] asks the machine, [`folder`] and [`net`] use the
+//! real system, and the host's store behind a layer answers `unsupported`.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -87,9 +87,11 @@ pub mod kv;
 mod lifecycle;
 mod log;
 pub mod merge;
+pub mod net;
 pub mod policy;
 pub mod random;
 mod settings;
+mod wants;
 
 pub use bindings::lifecycle::larder::store::types::{Error, Unavailable};
 pub use error::Result;
@@ -104,4 +106,5 @@ pub mod __private {
         BlobBackendExport, BlobLayerExport, Cell, HandoffExport, Hosted, KvBackendExport, KvLayerExport,
         MergePolicyExport, PolicyExport, Started,
     };
+    pub use crate::wants::section;
 }

@@ -152,6 +152,8 @@ pub struct GrantsSection {
     pub env: Vec<String>,
     /// Settings that are secrets: each value is a reference, `${VAR}` or `file:PATH`.
     pub secrets: BTreeMap<String, String>,
+    /// Hosts and ports that it may connect to, such as `cache.internal:11211`; references are not read.
+    pub tcp: Vec<String>,
 }
 
 impl fmt::Debug for GrantsSection {
@@ -160,6 +162,7 @@ impl fmt::Debug for GrantsSection {
             .field("folders", &self.folders)
             .field("env", &self.env)
             .field("secrets", &Shown(&self.secrets))
+            .field("tcp", &self.tcp)
             .finish()
     }
 }
@@ -324,16 +327,15 @@ fn settings(table: &Table<'_>) -> Result<BTreeMap<String, String>> {
 }
 
 fn grants(table: &Table<'_>) -> Result<GrantsSection> {
-    for key in ["tcp", "http"] {
-        if table.has(key) {
-            let message = format!("network grants (`{key}`) are not built yet; folders, env and secrets are");
-            return Err(table.refuse(key, message));
-        }
+    if table.has("http") {
+        let message = "grants of HTTP are not built yet; tcp, folders, env and secrets are".to_owned();
+        return Err(table.refuse("http", message));
     }
     Ok(GrantsSection {
         folders: table.tables("folders", &FOLDER, folder)?,
         env: table.texts("env")?,
         secrets: table.any_table("secrets", settings)?.unwrap_or_default(),
+        tcp: table.texts("tcp")?,
     })
 }
 

@@ -90,7 +90,10 @@ fn explain_plugin(f: &mut fmt::Formatter<'_>, plugin: &PluginPlan) -> fmt::Resul
     for (name, _) in &plugin.env {
         writeln!(f, "  grant          environment variable {name}")?;
     }
-    if plugin.folders.is_empty() && plugin.env.is_empty() {
+    for grant in &plugin.tcp {
+        writeln!(f, "  grant          tcp to {grant}")?;
+    }
+    if plugin.folders.is_empty() && plugin.env.is_empty() && plugin.tcp.is_empty() {
         writeln!(f, "  grant          nothing")?;
     }
     if let Some(deadline) = plugin.deadline {

@@ -12,11 +12,14 @@ mod plugins;
 mod remote;
 mod requires;
 mod stores;
+mod wants;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
+use larder_wasm::TcpGrant;
 
+pub use self::wants::Comparison;
 pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 
@@ -74,6 +77,7 @@ pub(crate) struct PluginPlan {
     pub(crate) settings_shown: Vec<(String, String)>,
     pub(crate) folders: Vec<FolderPlan>,
     pub(crate) env: Vec<(String, String)>,
+    pub(crate) tcp: Vec<TcpGrant>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) memory_bytes_max: Option<usize>,
     pub(crate) instances_max: Option<usize>,
@@ -199,6 +203,7 @@ impl fmt::Debug for PluginPlan {
             .field("settings", &self.settings_shown)
             .field("folders", &self.folders)
             .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("tcp", &self.tcp)
             .finish_non_exhaustive()
     }
 }

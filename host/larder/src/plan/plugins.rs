@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use larder_core::{Error, Result};
+use larder_wasm::TcpGrant;
 
 use super::{Backend, CallMode, FolderPlan, Plan, PluginPlan, backend::is_reserved};
 use crate::config::{Config, PluginSection, Text};
@@ -66,6 +67,7 @@ impl Reading<'_> {
             settings_shown,
             folders: self.folders(section)?,
             env: self.env(section)?,
+            tcp: self.tcp(section)?,
             deadline: limits.deadline,
             memory_bytes_max: limits.memory.and_then(|n| usize::try_from(n).ok()),
             instances_max: limits.instances.and_then(|n| usize::try_from(n).ok()),
@@ -124,6 +126,16 @@ impl Reading<'_> {
                 let value = self.config.environment.required(name);
                 let value = value.map_err(|error| self.explain(error, &format!("grants.env[{i}]")))?;
                 Ok((name.clone(), value.to_owned()))
+            })
+            .collect()
+    }
+
+    fn tcp(&self, section: &PluginSection) -> Result<Vec<TcpGrant>> {
+        let grants = section.grants.tcp.iter().enumerate();
+        grants
+            .map(|(i, text)| {
+                // Without references: whoever reads the configuration sees where the plugin can go.
+                text.parse().map_err(|error: Error| self.explain(error, &format!("grants.tcp[{i}]")))
             })
             .collect()
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use larder::{Source, check::inspect_plugin};
+use larder::{Config, Environment, Source, check::inspect_plugin};
 use serde_json::json;
 
 use crate::{failure::Failure, output};
@@ -11,6 +11,12 @@ use crate::{failure::Failure, output};
 pub(crate) struct Args {
     /// The component
     file: PathBuf,
+    /// Set what it wants against the grants of this configuration
+    #[arg(long, requires = "name")]
+    config: Option<PathBuf>,
+    /// The plugin's name in that configuration
+    #[arg(long, requires = "config")]
+    name: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -18,6 +24,13 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let found = inspect_plugin(Source::file(&args.file)).await?;
+    let compared = match (&args.config, &args.name) {
+        (Some(file), Some(name)) => {
+            let plan = Config::load_in(file, Environment::of_process())?.plan()?;
+            Some(plan.compare_wants(name, &found.wants)?)
+        }
+        _ => None,
+    };
     let world = found.world.map(larder::World::as_str);
     if args.json {
         let fields = json!({
@@ -29,6 +42,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             "handoff": found.has_handoff,
             "sha256": found.digest,
             "size_bytes": found.size_bytes,
+            "wants": found.wants.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "granted": compared.as_ref().map(|c| c.wants.iter().map(|(_, is)| *is).collect::<Vec<_>>()),
+            "granted_unasked": compared.as_ref().map(|c| &c.unasked),
         });
         return Ok(output::line(fields)?);
     }
@@ -43,6 +59,21 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         for name in names {
             output::line(format_args!("  {name}"))?;
         }
+    }
+    output::line(format_args!("wants{}", if found.wants.is_empty() { "    says nothing" } else { "" }))?;
+    for (i, want) in found.wants.iter().enumerate() {
+        let granted = compared.as_ref().and_then(|compared| compared.wants.get(i));
+        output::line(format_args!(
+            "  {want}{}",
+            match granted {
+                None => "",
+                Some((_, true)) => " (granted)",
+                Some((_, false)) => " (not granted)",
+            }
+        ))?;
+    }
+    for grant in compared.iter().flat_map(|compared| &compared.unasked) {
+        output::line(format_args!("  granted and not asked for: {grant}"))?;
     }
     Ok(())
 }
