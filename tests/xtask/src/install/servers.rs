@@ -1,4 +1,4 @@
-//! The servers that suites start: Redis and PostgreSQL from Debian's packages, moto from PyPI.
+//! The servers that suites start: Redis, PostgreSQL and memcached from Debian's packages, moto from PyPI.
 //!
 //! The suites start servers of their own, on free ports and in folders that go with them. So a package only has to
 //! bring its programs: the service that it would begin is kept from starting while it installs, and from being there
@@ -27,11 +27,12 @@ const POSTGRES_FOLDERS: &str = "/usr/lib/postgresql";
 pub(crate) enum Server {
     Redis,
     Postgres,
+    Memcached,
     Moto,
 }
 
 /// All of them.
-pub(crate) const ALL: [Server; 3] = [Server::Redis, Server::Postgres, Server::Moto];
+pub(crate) const ALL: [Server; 4] = [Server::Redis, Server::Postgres, Server::Memcached, Server::Moto];
 
 /// Makes sure of these servers.
 ///
@@ -68,6 +69,7 @@ impl Server {
         match self {
             Self::Redis => on_path("redis-server"),
             Self::Postgres => has_postgres(),
+            Self::Memcached => on_path("memcached"),
             Self::Moto => fs::read_to_string(moto_stamp()).is_ok_and(|version| version == MOTO),
         }
     }
@@ -77,6 +79,7 @@ impl Server {
         match self {
             Self::Redis => Some("redis-server"),
             Self::Postgres => Some("postgresql"),
+            Self::Memcached => Some("memcached"),
             Self::Moto => (!makes_venvs()).then_some("python3-venv"),
         }
     }
@@ -85,6 +88,7 @@ impl Server {
         match self {
             Self::Redis => "redis-server",
             Self::Postgres => "PostgreSQL",
+            Self::Memcached => "memcached",
             Self::Moto => "moto",
         }
     }
@@ -194,7 +198,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_the_commands() {
         assert_eq!(named(&[Server::Redis]), "redis-server is");
-        assert_eq!(named(&ALL), "redis-server and PostgreSQL and moto are");
+        assert_eq!(named(&ALL), "redis-server and PostgreSQL and memcached and moto are");
         let text = by_hand(&["redis-server", "postgresql"], true);
         assert!(text.contains("apt-get install redis-server postgresql\n") && text.contains(MOTO), "{text}");
     }

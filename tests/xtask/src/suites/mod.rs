@@ -130,8 +130,10 @@ impl Suite {
     fn starts(self, server: Server) -> bool {
         match self {
             Self::Conformance => true,
-            Self::Faults | Self::Cli | Self::Benches => server != Server::Moto,
-            Self::Unit | Self::Plugins | Self::Objects | Self::Crash | Self::Tidy | Self::Examples => false,
+            Self::Cli => server != Server::Moto,
+            Self::Faults | Self::Benches => matches!(server, Server::Redis | Server::Postgres),
+            Self::Plugins => server == Server::Memcached,
+            Self::Unit | Self::Objects | Self::Crash | Self::Tidy | Self::Examples => false,
         }
     }
 
