@@ -242,3 +242,27 @@ fn stores_that_can_not_be_moved_are_refused_before_anything_is_opened() {
         assert_eq!(larder.run(wrong).code, 2, "{wrong:?}");
     }
 }
+
+/// The story: a mistyped path was opened, and so made, and moved: nothing, verified equal, exit 0. So was a folder of blobs
+/// whose kind nobody had said.
+#[test]
+fn a_source_that_is_not_there_is_refused_and_not_made() {
+    let larder = larder();
+    let pages = larder.path().join("pages");
+    std::fs::create_dir(&pages).unwrap();
+    std::fs::write(pages.join("1.html"), "<p>").unwrap();
+    let url = |scheme: &str, name: &str| format!("{scheme}://{}", larder.path().join(name).display());
+    let target = url("file", "target");
+    for (from, says) in [
+        (url("file", "typo"), "nothing to move"),
+        (url("sqlite", "typo.db"), "no such file"),
+        (url("file", "pages"), "--kind blob"),
+    ] {
+        larder.refused(&["migrate", "--from", &from, "--to", &target, "--verify"], 11, &[says]);
+    }
+    let blobs = ["migrate", "--kind", "blob", "--from", &url("file", "typo"), "--to", &target];
+    larder.refused(&blobs, 11, &["no folder"]);
+    for made in ["typo", "typo.db", "target", "pages/store.redb"] {
+        assert!(!larder.path().join(made).exists(), "{made} was made");
+    }
+}

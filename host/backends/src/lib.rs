@@ -4,3 +4,4 @@ pub mod file;
 pub mod object;
 pub mod redis;
 pub mod sql;
+pub mod tls;

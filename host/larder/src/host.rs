@@ -37,6 +37,9 @@ pub struct Host {
 impl Host {
     /// Opens every store of the plan and loads every plugin that a store uses.
     ///
+    /// Chooses ring for the TLS of this process (rustls), unless the program has chosen before. A program that makes a
+    /// client of `reqwest` makes it after this, or chooses by itself.
+    ///
     /// # Errors
     /// As the store at fault answers, with its name: `config`, `unavailable` (another process has the
     /// folder), `corrupt`, `denied`, `plugin`. What was opened before it is closed again.
@@ -44,6 +47,7 @@ impl Host {
         for warning in plan.warnings() {
             tracing::warn!("{warning}");
         }
+        larder_backends::tls::choose_provider();
         let Assembly { kv, blobs, closing, plugins } = assemble(&plan).await?;
         Ok(Self { plan, kv, blobs, closing, plugins })
     }

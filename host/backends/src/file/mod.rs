@@ -49,6 +49,7 @@ mod versions;
 mod writer;
 
 pub use options::{FileOptions, FileStats};
+pub use place::is_store;
 pub use store::FileKv;
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ const DATABASE_FILE_NEW: &str = "store.redb.new";
 /// How an existing database file is opened: the seam at which tests put a failing disk.
 pub(super) type Open = Box<dyn Fn(&Builder, &Path) -> Result<Database, DatabaseError> + Send + Sync>;
 
+/// Whether there is a store in `folder`, without opening it or making one.
+pub fn is_store(folder: &Path) -> bool {
+    folder.join(DATABASE_FILE).is_file()
+}
+
 pub(super) struct Place {
     folder: PathBuf,
     cache_bytes: usize,

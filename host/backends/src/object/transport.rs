@@ -11,6 +11,8 @@ use larder_core::{Error, ErrorKind, Result};
 use opendal::{Buffer, HttpBody, HttpTransport, HttpTransporter, OperationContext, Operator};
 use opendal_http_transport_reqwest::ReqwestTransport;
 
+use crate::tls;
+
 /// Idle connections that are kept per host: above what one operator has in flight.
 const IDLE_CONNECTIONS_MAX: usize = 64;
 /// Longest `Retry-After` that is believed, in seconds: an hour. A longer one is a mistake or an attack.
@@ -32,14 +34,12 @@ impl Default for Waits {
     }
 }
 
-/// Makes the process ready, once: rustls' ring provider where there is none, and a client for what OpenDAL sends on
-/// behalf of no operator (asking for a role). Harmless where somebody else was first.
+/// Makes the process ready, once: a provider of TLS, and a client for what OpenDAL sends on behalf of no operator (asking
+/// for a role). Harmless where somebody else was first.
 pub(super) fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        if rustls::crypto::ring::default_provider().install_default().is_err() {
-            tracing::debug!("the process has a TLS provider already");
-        }
+        tls::choose_provider();
         // Where none can be made, the operator's own can't be either, and its error is told.
         if let Ok(client) = client(Waits::default()) {
             HttpTransporter::install_default(client);

@@ -3,7 +3,7 @@
 use std::{
     path::Path,
     sync::{
-        Arc, Once,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -19,6 +19,7 @@ use super::{
     error,
     options::{Address, Credentials, RedisOptions, Tls},
 };
+use crate::tls;
 
 /// How many commands wait for the socket before callers wait for room: enough for what a host does at once, and
 /// little memory.
@@ -65,7 +66,7 @@ impl Connector {
         let certificates = match &options.tls {
             None => None,
             Some(tls) => {
-                one_crypto_provider();
+                tls::choose_provider();
                 Some(read(tls).await?)
             }
         };
@@ -152,13 +153,4 @@ async fn read_file(file: &Path) -> Result<Vec<u8>> {
             .with("file", file.display())
             .caused_by(cause)
     })
-}
-
-/// rustls asks for one cryptography per process. Ours is ring, unless the program has chosen before.
-fn one_crypto_provider() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // Fails only where one was chosen.
-        drop(rustls::crypto::ring::default_provider().install_default());
-    });
 }

@@ -1,6 +1,11 @@
 //! How a store is connected to its database.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use larder_core::{Clock, Error, Result, limits::VALUE_BYTES_MAX};
 use sqlx::postgres::PgConnectOptions;
@@ -55,6 +60,14 @@ impl SqlOptions {
     /// `config`, saying what would be right. No error shows the URL, which may hold a password.
     pub fn from_url(url: &str) -> Result<Self> {
         url::parse(url)
+    }
+
+    /// The file that a SQLite store is in; none of a server.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Sqlite(path) => Some(path),
+            _ => None,
+        }
     }
 
     /// Options for a database, everything else being the default.

@@ -38,6 +38,9 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
+use larder_backends::file;
 use larder_core::{Error, Result};
 
 pub use self::{
@@ -50,7 +53,7 @@ use self::{pace::Pace, progress::Tally};
 use crate::{
     config::StoreKind,
     host::Host,
-    plan::{Plan, StorePlan},
+    plan::{Backend, Plan, StorePlan},
 };
 
 /// Brings all of the store `source` to the store `target`, both of `host`. The whole stores are meant, with the keys
@@ -133,5 +136,27 @@ impl Plan {
             return Err(Error::config(message));
         }
         Ok(from.kind)
+    }
+
+    /// Whether a source on this machine is there, before anything is opened: a store that is opened is made where it is
+    /// missing, and a mistyped path would then be moved, as nothing, with success.
+    ///
+    /// # Errors
+    /// `config` where there is no such store, or nothing where it says it is.
+    pub fn check_source(&self, source: &str) -> Result<()> {
+        let from = self.any_store(source)?;
+        let (is_there, what) = match &from.backend {
+            Backend::File(folder) if from.kind == StoreKind::Blob => (folder.is_dir(), "no folder"),
+            Backend::File(folder) => (
+                file::is_store(folder),
+                "no key-value store in the folder; if it holds blobs, say `--kind blob` (or `kind: blob`)",
+            ),
+            Backend::Sql(options) => (options.file().is_none_or(Path::is_file), "no such file"),
+            _ => (true, ""),
+        };
+        if is_there {
+            return Ok(());
+        }
+        Err(Error::config(format!("there is nothing to move: {what}")).with("source", &from.backend))
     }
 }

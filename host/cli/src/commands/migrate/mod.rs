@@ -56,6 +56,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(place: &Place, args: Args) -> Result<(), Failure> {
     let places = places::read(place, &args)?;
     places.plan.check_migration(&places.source, &places.target)?;
+    places.plan.check_source(&places.source)?;
     let host = Host::open(places.plan).await?;
     let mut bar = Bar::new();
     let options = options(&args, bar.is_shown());
