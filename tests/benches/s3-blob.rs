@@ -20,7 +20,7 @@ use opendal_http_transport_reqwest::ReqwestTransport;
 use server::Server;
 
 /// Size of a part, larder's own default.
-const PART_BYTES: usize = 8 << 20;
+const PART_BYTES: usize = 7 << 20;
 /// Parts on their way at once, larder's own default.
 const PARTS_IN_FLIGHT: usize = 4;
 /// Size of the pieces that the blob is written in.
@@ -71,7 +71,7 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
     bench.bound("growth of the peak of memory, down", Unit::Bytes, down, GROWTH_BYTES_MAX);
 
     runtime.block_on(async {
-        let up = "256 MiB up, 4 parts of 8 MiB at once";
+        let up = "256 MiB up, 4 parts of 7 MiB at once";
         let (one, other) = (async || write(&ours, pieces).await, async || write(&bare, pieces).await);
         bench.ratio_async(up, Unit::BytesPerSecond, Target::AtLeast(0.95), ROUNDS, one, other).await;
         let (one, other) = (async || read(&ours, pieces).await, async || read(&bare, pieces).await);

@@ -106,7 +106,7 @@ impl ObjectOptions {
         &self.scheme
     }
 
-    /// Sets the size of the parts of large blobs, in bytes; the service may want larger ones. 8 MiB otherwise.
+    /// Sets the size of the parts of large blobs, in bytes; the service may want larger ones. 7 MiB otherwise.
     #[must_use]
     pub fn part_bytes(mut self, part_bytes: usize) -> Self {
         self.tuning.part_bytes = part_bytes;

@@ -6,8 +6,9 @@ use larder_core::{Error, Result};
 
 use super::{remote::Conditions, transport::Waits};
 
-/// The usual part: with the 10,000 parts that services take, blobs of 80 GB.
-const PART_BYTES: usize = 8 << 20;
+/// The usual part, in bytes: with the 10,000 parts that services take, blobs of 73 GB. Besides the parts on their way a writer
+/// holds one that waits and one that is being filled, and those two stay below 16 MiB.
+const PART_BYTES: usize = 7 << 20;
 /// Largest part, in bytes: bounds memory.
 const PART_BYTES_MAX: usize = 512 << 20;
 /// Parts on their way at once: enough to fill a fast line at 50 ms of latency.
