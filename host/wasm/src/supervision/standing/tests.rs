@@ -70,7 +70,7 @@ fn good_time_forgives_strikes_one_by_one_and_a_back_off_is_no_good_time() {
 #[test]
 fn a_clock_that_is_set_back_makes_no_back_off_longer_than_it_was() {
     let mut standing = Standing::new(START);
-    strike(&mut standing, at(0));
+    strike(&mut standing, at(3_600));
     strike(&mut standing, at(3_600));
     assert_eq!(standing.admit(at(10)), Admission::Later(Duration::from_secs(1)));
     assert_eq!(standing.admit(at(11)), Admission::Resumed);
