@@ -52,10 +52,12 @@ impl<X: Exports> Plugin<X> {
     pub(crate) async fn load(
         engine: &Arc<Engine>,
         source: &Source,
-        options: PluginOptions,
+        mut options: PluginOptions,
         world: World,
         next: Option<X::Next>,
     ) -> Result<Self> {
+        // Options may serve several plugins; what each of them says is its own.
+        options.log = Arc::default();
         let options = Arc::new(options);
         let supervisor = Supervisor::new(&options, world);
         let loaded = Prepared::read(source, &options).await?;
@@ -156,10 +158,19 @@ impl<X: Exports> Plugin<X> {
         self.current.load_full()
     }
 
+    /// Whether calls are refused now.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.current.load().watched.is_refusing()
+    }
+
     /// How the plugin does.
     pub(crate) fn report(&self) -> PluginReport {
         let current = self.current.load();
-        current.watched.report(&current.look(), &self.host.queue)
+        let dropped = self.host.options.log.dropped();
+        PluginReport {
+            log_lines_dropped: dropped,
+            ..current.watched.report(&current.look(), &self.host.queue)
+        }
     }
 
     /// Forgets the strikes of the component that serves, for each plugin that runs it.

@@ -16,6 +16,7 @@
 //! ```
 
 mod environment;
+mod limits;
 mod origin;
 mod overrides;
 mod parse;
@@ -37,11 +38,10 @@ use serde_json::Value;
 
 pub use self::{
     environment::Environment,
+    limits::{LimitsSection, OnFailureSection, SupervisionSection},
     remote::{RedisSection, S3Section, SqlSection},
     sections::{CacheSection, FileSection, PersistenceSection, StorageSection},
-    stores::{
-        AccessSection, FolderSection, GrantsSection, LimitsSection, PluginSection, StoreKind, StoreSection,
-    },
+    stores::{AccessSection, FolderSection, GrantsSection, PluginSection, StoreKind, StoreSection},
 };
 pub(crate) use self::{
     origin::Origin,

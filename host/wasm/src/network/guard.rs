@@ -14,6 +14,7 @@ use wasmtime_wasi::{p2::bindings::sockets::network::ErrorCode, sockets::SocketAd
 
 use super::{
     grant::{self, TcpGrant},
+    meter::Meter,
     resolved::{ADDRESSES_MAX, Resolved},
     resolver::Resolver,
     special::{Special, special},
@@ -35,6 +36,8 @@ pub(crate) struct Guard {
     /// The first refusal of the call that runs.
     refusal: Mutex<Option<String>>,
     logged: AtomicU32,
+    /// Counts what its connections move.
+    pub(super) meter: Arc<Meter>,
 }
 
 /// What a guest is told where it may not.
@@ -67,12 +70,14 @@ impl Guard {
                 lookups: Arc::clone(&options.lookups),
                 refusal: Mutex::default(),
                 logged: AtomicU32::new(0),
+                meter: Meter::new(options.limits.socket_bytes_max),
             })
         })
     }
 
-    /// Forgets what the call before was refused.
+    /// Forgets what the call before was refused, and what it moved.
     pub(crate) fn arm(&self) {
+        self.meter.arm();
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

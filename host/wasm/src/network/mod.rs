@@ -13,6 +13,7 @@ mod grant;
 mod guard;
 mod link;
 mod lookup;
+mod meter;
 mod resolved;
 mod resolver;
 mod special;
