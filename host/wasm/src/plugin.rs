@@ -55,8 +55,8 @@ impl<X: Exports> Plugin<X> {
         next: Option<X::Next>,
     ) -> Result<Self> {
         let options = Arc::new(options);
-        let loaded = Prepared::read(source, &options).await?;
-        let prepared = Prepared::build(engine, source, loaded, &options, world).await?;
+        let read = Prepared::read(engine, source, &options).await?;
+        let prepared = Prepared::build(engine, source, read, &options, world).await?;
         let is_inline = prepared.style == Style::Inline;
         let seats = is_inline.then(|| Arc::new(Seats::new(options.limits.instances_max)));
         let host = Host { engine: Arc::clone(engine), options, next, seats };
@@ -174,13 +174,13 @@ impl<X: Exports> Plugin<X> {
     }
 
     async fn swap_from(&self, old: &Arc<Generation<X>>, source: &Source) -> Result<Swapped> {
-        let loaded = Prepared::read(source, &self.host.options).await?;
-        let (from, to) = (old.digest.clone(), loaded.digest.clone());
+        let read = Prepared::read(&self.host.engine, source, &self.host.options).await?;
+        let (from, to) = (old.digest.clone(), read.digest().to_owned());
         if from == to {
             return Ok(Swapped { from, to, generation: old.number, drained: true });
         }
         let prepared =
-            Prepared::build(&self.host.engine, source, loaded, &self.host.options, self.world).await?;
+            Prepared::build(&self.host.engine, source, read, &self.host.options, self.world).await?;
         let drain = self.host.options.limits.drain;
         if X::is_one(&old.description) {
             let ended = tokio::time::timeout(drain, old.end_streams()).await;
