@@ -17,6 +17,7 @@ use crate::{
     file_read, kv_import, log, network, never_blocks,
     options::EngineOptions,
     state::State,
+    supervision::Registry,
 };
 
 /// How often a running guest is looked at: the resolution of budgets.
@@ -34,6 +35,8 @@ pub struct Engine {
     fiber: Linker<State>,
     layer: Linker<State>,
     compiler: Compiler,
+    /// How each component stands that ran here.
+    pub(crate) registry: Registry,
     ticker: Option<Ticker>,
 }
 
@@ -60,7 +63,8 @@ impl Engine {
         blob_import::add_to_linker(&mut layer).map_err(failed)?;
         let ticker = Ticker::start(&wasmtime)?;
         let compiler = Compiler::new(&wasmtime, &options);
-        Ok(Arc::new(Self { wasmtime, inline, fiber, layer, compiler, ticker: Some(ticker) }))
+        let registry = Registry::default();
+        Ok(Arc::new(Self { wasmtime, inline, fiber, layer, compiler, registry, ticker: Some(ticker) }))
     }
 
     /// Where it keeps compiled components; none where it keeps none, also because the folder can't be used.
