@@ -74,9 +74,7 @@ impl Compiler {
     pub(crate) fn new(engine: &wasmtime::Engine, options: &EngineOptions) -> Self {
         let opened = options.compiled.as_ref().map(|f| Cache::open(f, options.compiled_bytes_max, engine));
         let cache = opened.and_then(|opened| {
-            opened
-                .inspect_err(|e| tracing::warn!("compiled components are not kept: {}", e.chain()))
-                .ok()
+            opened.inspect_err(|e| tracing::warn!("compiled components are not kept: {}", e.chain())).ok()
         });
         Self {
             permits: Semaphore::new(COMPILATIONS_MAX),

@@ -106,7 +106,8 @@ pub struct Inspection {
 pub fn inspect(engine: &Engine, source: &Source) -> Result<Inspection> {
     let limit = crate::PluginLimits::default().component_bytes_max;
     let loaded = source.load(limit, None)?;
-    let component = engine.compiler().compile_now(engine.wasmtime(), &loaded).map_err(|e| e.with("component", source))?;
+    let component =
+        engine.compiler().compile_now(engine.wasmtime(), &loaded).map_err(|e| e.with("component", source))?;
     let names = Names::of(engine, &component);
     Ok(Inspection {
         world: names.world(),

@@ -153,7 +153,8 @@ impl Source {
         if size <= limit as u64 {
             return Ok(());
         }
-        Err(Error::config(format!("the component has {size} bytes, more than {limit}")).with("component", self))
+        Err(Error::config(format!("the component has {size} bytes, more than {limit}"))
+            .with("component", self))
     }
 }
 

@@ -52,7 +52,12 @@ mod tests {
     }
 
     fn planned(yaml: &str, variables: &[(&str, &str)]) -> Option<PathBuf> {
-        Config::from_yaml_in(yaml, environment(variables)).unwrap().relative_to("/etc").plan().unwrap().compiled
+        Config::from_yaml_in(yaml, environment(variables))
+            .unwrap()
+            .relative_to("/etc")
+            .plan()
+            .unwrap()
+            .compiled
     }
 
     #[test]

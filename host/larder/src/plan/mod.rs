@@ -20,8 +20,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use larder_core::{Error, Result};
 use larder_wasm::TcpGrant;
 
-pub use self::{compiled::compiled_folder, wants::Comparison};
 pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
+pub use self::{compiled::compiled_folder, wants::Comparison};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 
 /// Name of the store that `persistence.state_backend` keeps.

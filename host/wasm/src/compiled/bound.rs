@@ -21,7 +21,8 @@ fn surplus(mut items: Vec<Item>, bytes_max: u64, fresh: &str) -> Vec<String> {
     let is_left_over = |item: &Item| {
         item.name.starts_with(UNFINISHED) && now.saturating_sub(item.used.0) > UNFINISHED_SECONDS_MAX
     };
-    let mut gone: Vec<String> = items.iter().filter(|item| is_left_over(item)).map(|i| i.name.clone()).collect();
+    let mut gone: Vec<String> =
+        items.iter().filter(|item| is_left_over(item)).map(|i| i.name.clone()).collect();
     items.retain(|item| item.name.ends_with(SUFFIX));
     items.sort_by_key(|item| item.used);
     let mut bytes: u64 = items.iter().map(|item| item.bytes).sum();

@@ -89,7 +89,10 @@ fn what_is_put_is_found_with_its_digest_and_runs() {
     assert!(matches!(cache.get(&bench.engine, &OTHER), Lookup::Absent));
     drop(cache);
     let again = bench.open().unwrap();
-    assert!(matches!(again.get(&bench.engine, &ONE), Lookup::Found(_)), "it is not found by the next process");
+    assert!(
+        matches!(again.get(&bench.engine, &ONE), Lookup::Found(_)),
+        "it is not found by the next process"
+    );
 }
 
 #[test]
