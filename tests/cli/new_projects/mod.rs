@@ -89,7 +89,8 @@ fn steps(readme: &str, block: usize) -> Vec<String> {
     let block = readme.split("```sh\n").nth(block + 1).and_then(|rest| rest.split("```").next());
     let block = block.expect("the README has this block of commands").replace("\\\n", " ");
     let lines = block.lines().filter(|line| !line.trim_end().ends_with("# once"));
-    let steps: Vec<String> = lines.map(|line| line.split("   #").next().unwrap_or_default().to_owned()).collect();
+    let steps: Vec<String> =
+        lines.map(|line| line.split("   #").next().unwrap_or_default().to_owned()).collect();
     assert!(steps.iter().any(|step| step.starts_with("larder plugin ")) || steps.len() > 1, "{steps:?}");
     steps
 }

@@ -6,15 +6,80 @@ const NAME_BYTES_MAX: usize = 64;
 /// Words of a language, or names of its own packages, that a package can't have.
 const TAKEN: [&str; 72] = [
     // Rust: keywords, and crates that are always there.
-    "abstract", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core", "crate",
-    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop",
-    "macro", "match", "mod", "move", "mut", "override", "priv", "proc-macro", "pub", "ref", "return", "self",
-    "static", "std", "struct", "super", "test", "trait", "true", "try", "type", "typeof", "unsafe", "unsized",
-    "use", "virtual", "where", "while", "yield",
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
     // Folders that builds make, and what the projects bring along.
-    "build", "deps", "examples", "incremental", "target", "node-modules", "larder", "larder-sdk", "sdk", "wit",
+    "build",
+    "deps",
+    "examples",
+    "incremental",
+    "target",
+    "node-modules",
+    "larder",
+    "larder-sdk",
+    "sdk",
+    "wit",
     // Files that Windows can't have.
-    "aux", "con", "nul", "prn", "com1", "lpt1",
+    "aux",
+    "con",
+    "nul",
+    "prn",
+    "com1",
+    "lpt1",
 ];
 
 /// The name of a plugin, which was checked.
@@ -32,7 +97,9 @@ impl PluginName {
             return Err(format!("it has {} bytes, more than {NAME_BYTES_MAX}", text.len()));
         }
         if TAKEN.contains(&text) {
-            return Err(format!("`{text}` is taken, as a package can't have this name; `kv-{text}` would do"));
+            return Err(format!(
+                "`{text}` is taken, as a package can't have this name; `kv-{text}` would do"
+            ));
         }
         if is_name(text) {
             return Ok(Self(text.to_owned()));
@@ -58,9 +125,8 @@ impl PluginName {
 }
 
 fn is_name(text: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('-').all(is_part)
 }
 
