@@ -62,22 +62,22 @@ mod tests {
 
     #[test]
     fn the_users_own_folder_is_taken_where_none_is_said() {
-        let both = [("XDG_CACHE_HOME", "/x"), ("HOME", "/home/u")];
+        let both = [("XDG_CACHE_HOME", "/x"), ("HOME", "/h")];
         for folder in [planned("", &both), compiled_folder(&environment(&both))] {
             assert_eq!(folder.unwrap(), Path::new("/x/larder/compiled"));
         }
-        let relative = [("XDG_CACHE_HOME", "x"), ("HOME", "/home/u")];
-        assert_eq!(planned("", &relative).unwrap(), Path::new("/home/u/.cache/larder/compiled"));
+        let relative = [("XDG_CACHE_HOME", "x"), ("HOME", "/h")];
+        assert_eq!(planned("", &relative).unwrap(), Path::new("/h/.cache/larder/compiled"));
         assert_eq!(planned("", &[]), None);
     }
 
     #[test]
     fn a_folder_that_is_said_is_taken_and_off_is_none() {
-        let home = [("HOME", "/home/u"), ("D", "/d")];
+        let home = [("HOME", "/h"), ("D", "/d")];
         assert_eq!(planned("plugin_cache: here", &home).unwrap(), Path::new("/etc/here"));
         assert_eq!(planned("plugin_cache: '${D}/c'", &home).unwrap(), Path::new("/d/c"));
         assert_eq!(planned("plugin_cache: off", &home), None);
-        let off = [("HOME", "/home/u"), ("LARDER_PLUGIN_CACHE", "off")];
+        let off = [("HOME", "/h"), ("LARDER_PLUGIN_CACHE", "off")];
         assert_eq!(planned("plugin_cache: here", &off), None);
         assert_eq!(compiled_folder(&environment(&off)), None);
     }
