@@ -16,9 +16,12 @@ mod answers;
 mod blob_listing;
 mod blob_swap;
 mod calls;
+mod compiled;
 mod host;
 mod loading;
 mod network;
+mod stand_ins;
+mod supervision;
 mod swaps;
 
 fn engine() -> Arc<Engine> {

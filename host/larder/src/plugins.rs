@@ -3,11 +3,7 @@
 //! A plugin that several stores name as their backend is loaded once, and those stores share its
 //! data. A layer is loaded once for each store that it stands in front of.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use larder_core::{Error, KvStore, Result};
 use larder_wasm::{
@@ -26,6 +22,8 @@ use crate::{
 /// The plugins of a [`Host`](crate::Host).
 pub struct Plugins {
     plans: BTreeMap<String, PluginPlan>,
+    /// Where compiled plugins are kept.
+    compiled: Option<PathBuf>,
     /// One for all plugins; none before the first.
     engine: Option<Arc<Engine>>,
     loaded: BTreeMap<String, Loaded>,
@@ -55,8 +53,6 @@ struct Loaded {
     serving: Vec<Serving>,
     /// What serves now. Held for the whole of a swap, so that there is one at a time.
     source: Mutex<Source>,
-    /// The same in words, for those who only look.
-    shown: RwLock<String>,
 }
 
 struct Serving {
@@ -94,24 +90,28 @@ impl Component {
         }
     }
 
-    fn status(&self) -> (u64, String) {
+    /// Generation, digest and source of what serves.
+    fn status(&self) -> (u64, String, String) {
         match self {
-            Self::KvBackend(plugin) | Self::KvLayer(plugin) => (plugin.generation(), plugin.digest()),
-            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => (plugin.generation(), plugin.digest()),
+            Self::KvBackend(plugin) | Self::KvLayer(plugin) => {
+                (plugin.generation(), plugin.digest(), plugin.source())
+            }
+            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => {
+                (plugin.generation(), plugin.digest(), plugin.source())
+            }
         }
     }
 }
 
 impl Plugins {
-    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>) -> Self {
-        Self { plans, engine: None, loaded: BTreeMap::new() }
+    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>, compiled: Option<PathBuf>) -> Self {
+        Self { plans, compiled, engine: None, loaded: BTreeMap::new() }
     }
 
     /// The loaded plugins, in alphabetical order.
     pub fn list(&self) -> Vec<PluginStatus> {
         let status = |(name, loaded): (&String, &Loaded)| {
-            let (generation, digest) = loaded.serving.first()?.component.status();
-            let source = loaded.shown.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let (generation, digest, source) = loaded.serving.first()?.component.status();
             let stores = loaded.serving.iter().flat_map(|serving| serving.stores.iter().cloned()).collect();
             let reports = loaded.serving.iter().map(|serving| serving.component.report()).collect();
             Some(PluginStatus { name: name.clone(), source, digest, generation, stores, reports })
@@ -139,7 +139,6 @@ impl Plugins {
                 }
             }
         }
-        *loaded.shown.write().unwrap_or_else(PoisonError::into_inner) = source.to_string();
         *current = source;
         last.ok_or_else(|| Error::config(format!("no store uses the plugin `{name}`")))
     }
@@ -224,11 +223,10 @@ impl Plugins {
     }
 
     fn keep(&mut self, name: &str, store: &str, source: Source, component: Component) {
-        let loaded = self.loaded.entry(name.to_owned()).or_insert_with(|| Loaded {
-            serving: Vec::new(),
-            shown: RwLock::new(source.to_string()),
-            source: Mutex::new(source),
-        });
+        let loaded = self
+            .loaded
+            .entry(name.to_owned())
+            .or_insert_with(|| Loaded { serving: Vec::new(), source: Mutex::new(source) });
         loaded.serving.push(Serving { stores: vec![store.to_owned()], component });
     }
 
@@ -236,7 +234,11 @@ impl Plugins {
         let plan = self.plans.get(name).ok_or_else(|| self.unknown(name))?;
         let engine = match &self.engine {
             Some(engine) => Arc::clone(engine),
-            None => Engine::new(EngineOptions::default())?,
+            None => {
+                let mut options = EngineOptions::default();
+                options.compiled = self.compiled.clone();
+                Engine::new(options)?
+            }
         };
         self.engine = Some(Arc::clone(&engine));
         Ok((engine, Source::file(&plan.path), options(name, plan)))

@@ -124,3 +124,6 @@ pub(super) fn plugins(store: &StorePlan) -> impl Iterator<Item = &str> {
     };
     store.layers.iter().map(String::as_str).chain(backend)
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,6 +126,11 @@ impl Watched {
         self.record.admit(self.clock.now())
     }
 
+    /// Whether the component is quarantined.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        matches!(self.record.look(self.clock.now(), &self.rules).0, Err(Refused::Quarantined { .. }))
+    }
+
     /// Whether calls are refused now. Changes nothing.
     pub(crate) fn is_refusing(&self) -> bool {
         !self.attention.is_clear() && self.record.look(self.clock.now(), &self.rules).0.is_err()
