@@ -18,6 +18,7 @@ mod host;
 mod loading;
 mod network;
 mod swaps;
+mod testing;
 
 fn engine() -> Arc<Engine> {
     Engine::new(EngineOptions::default()).expect("this machine runs WebAssembly")

@@ -36,8 +36,10 @@ pub mod kv;
 pub mod migrate;
 mod plan;
 mod plugins;
+mod seams;
 mod stack;
 mod storage;
+pub mod testing;
 
 pub use application::{
     application_host, close_application_kv_store, configure_application_kv_store, kv_store,

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use larder_core::{Error, KvStore, Result};
+use larder_core::{Clock, Error, KvStore, Result};
 use larder_wasm::{
     Access, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginLimits, PluginOptions,
     Source, Swapped,
@@ -27,6 +27,8 @@ pub struct Plugins {
     plans: BTreeMap<String, PluginPlan>,
     /// One for all plugins; none before the first.
     engine: Option<Arc<Engine>>,
+    /// The wall clock of all plugins.
+    clock: Arc<dyn Clock>,
     loaded: BTreeMap<String, Loaded>,
 }
 
@@ -85,8 +87,8 @@ impl Component {
 }
 
 impl Plugins {
-    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>) -> Self {
-        Self { plans, engine: None, loaded: BTreeMap::new() }
+    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>, clock: Arc<dyn Clock>) -> Self {
+        Self { plans, engine: None, clock, loaded: BTreeMap::new() }
     }
 
     /// The loaded plugins, in alphabetical order.
@@ -199,7 +201,8 @@ impl Plugins {
             None => Engine::new(EngineOptions::default())?,
         };
         self.engine = Some(Arc::clone(&engine));
-        Ok((engine, Source::file(&plan.path), options(name, plan)))
+        let options = options(name, plan).with_clock(Arc::clone(&self.clock));
+        Ok((engine, Source::file(&plan.path), options))
     }
 
     fn loaded(&self, name: &str) -> Result<&Loaded> {
