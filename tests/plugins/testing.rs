@@ -110,10 +110,7 @@ async fn plugins_of_the_configuration_stay_and_are_swapped_as_in_production() {
     for store in ["frontier", "seen"] {
         host.kv(store).unwrap().set("a", store).await.unwrap();
     }
-    for name in ["kv-log", "kv-pass"] {
-        host.swap_plugin(name, source(name)).await.unwrap();
-    }
-    assert!(host.plugins().list().iter().all(|plugin| plugin.generation > 1));
+    assert_eq!(host.swap_plugin("kv-log", source("kv-log-b")).await.unwrap().generation, 2);
     for store in ["frontier", "seen"] {
         assert_eq!(host.kv(store).unwrap().get::<String>("a").await.unwrap().unwrap(), store);
     }

@@ -75,7 +75,10 @@ impl TestTime {
             return;
         }
         let end = self.now().after(by);
-        while let Some((moment, sleeper)) = self.sleepers().first_until(end) {
+        loop {
+            // A statement of its own: nobody waits for the lock while time passes.
+            let first = self.sleepers().first_until(end);
+            let Some((moment, sleeper)) = first else { break };
             self.0.clock.advance(moment.since(self.now()));
             if sleeper.send(()).is_ok() {
                 // What goes on now may wait again, for a moment that is still to come.
