@@ -84,6 +84,21 @@ async fn blobs_of_a_component_take_the_place_of_native_ones() {
     assert!(!blobs.exists("a").await.unwrap());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_can_be_a_layer_in_front_of_a_store() {
+    let host = TestHost::memory();
+    let (kv, blobs) = (host.kv("state").unwrap(), host.blobs("storage").unwrap());
+    kv.set("a", &1).await.unwrap();
+    let recorder = Recorder::new();
+    for (store, layer) in [("state", "kv-pass"), ("storage", "blob-pass")] {
+        host.put_in_front(store, &recorder).unwrap();
+        host.put_plugin_in_front(store, source(layer)).await.unwrap();
+    }
+    assert_eq!(kv.get::<u32>("a").await.unwrap(), Some(1));
+    blobs.put("a", "page").await.unwrap();
+    recorder.assert_contains(["get a -> 1", "finish a -> ok"]);
+}
+
 /// A configuration with a plugin as a store, and one in front of another.
 fn config(folder: &std::path::Path) -> Config {
     let yaml = format!(

@@ -164,6 +164,30 @@ impl TestHost {
         Ok(())
     }
 
+    /// Loads a component of world `kv-layer` or `blob-layer`, and puts it in front of what a store stands on now. What is
+    /// swapped while it is being loaded is not seen by it: one thing after the other.
+    ///
+    /// # Errors
+    /// As [`swap_for_plugin`](Self::swap_for_plugin). The store stays as it is then.
+    pub async fn put_plugin_in_front(&self, name: &str, plugin: impl Into<TestPlugin>) -> Result<()> {
+        let plugin = plugin.into();
+        let options = plugin.options(name, self.time.clock());
+        let engine = self.engine()?;
+        match self.place(name)? {
+            Place::Kv { switch, .. } => {
+                let next = switch.current();
+                let layer = KvPlugin::load_layer(&engine, &plugin.source, options, next).await?;
+                switch.swap(|_| Arc::new(layer));
+            }
+            Place::Blobs { switch, .. } => {
+                let next = switch.current();
+                let layer = BlobPlugin::load_layer(&engine, &plugin.source, options, next).await?;
+                switch.swap(|_| layer.operator());
+            }
+        }
+        Ok(())
+    }
+
     /// Puts a store back on what it was opened with, and with the data that it had there.
     ///
     /// # Errors
