@@ -42,7 +42,7 @@ pub(crate) async fn assemble(plan: &Plan, seams: &dyn Seams) -> Result<Assembly>
         kv: BTreeMap::new(),
         blobs: BTreeMap::new(),
         closing: BTreeMap::new(),
-        plugins: Plugins::new(plan.plugins.clone(), seams.clock()),
+        plugins: Plugins::new(plan.plugins.clone(), plan.compiled.clone(), seams.clock()),
     };
     for (name, store) in &plan.stores {
         let opened = match store.kind {

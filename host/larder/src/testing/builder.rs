@@ -80,6 +80,8 @@ impl TestHostBuilder {
     /// The plan, with memory in the place of native backends.
     pub(super) fn plan(&self) -> Result<Plan> {
         let mut plan = self.config.plan()?;
+        // A test leaves nothing in the folders of the user who runs it.
+        plan.compiled = None;
         for name in &self.in_memory {
             if !plan.stores.contains_key(name) {
                 let known = plan.stores.keys().map(String::as_str);
