@@ -48,7 +48,7 @@ pub(super) fn entry(entry: &Option<Entry>) -> String {
     entry.as_ref().map_or_else(|| "none".to_owned(), |entry| show_value(&entry.value))
 }
 
-pub(super) fn entries(entries: &Vec<Option<Entry>>) -> String {
+pub(super) fn entries(entries: &[Option<Entry>]) -> String {
     entries.iter().map(entry).collect::<Vec<_>>().join(", ")
 }
 
@@ -57,7 +57,7 @@ pub(super) fn page(page: &Page) -> String {
     format!("{} entries{more}", page.entries.len())
 }
 
-pub(super) fn outcomes(outcomes: &Vec<Outcome>) -> String {
+pub(super) fn outcomes(outcomes: &[Outcome]) -> String {
     let one = |outcome: &Outcome| match outcome {
         Outcome::Written(_) => "ok".to_owned(),
         Outcome::Deleted(true) => "deleted".to_owned(),

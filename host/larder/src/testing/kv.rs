@@ -43,7 +43,7 @@ impl KvStore for WatchedKv {
     }
 
     fn get_many<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Entry>>>> {
-        Box::pin(self.pass(Call::get_many(keys), self.next.get_many(keys), answer::entries))
+        Box::pin(self.pass(Call::get_many(keys), self.next.get_many(keys), |found| answer::entries(found)))
     }
 
     fn scan<'a>(&'a self, scan: &'a Scan) -> BoxFuture<'a, Result<Page>> {
@@ -51,7 +51,7 @@ impl KvStore for WatchedKv {
     }
 
     fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Vec<Outcome>>> {
-        Box::pin(self.pass(Call::commit(commit), self.next.commit(commit), answer::outcomes))
+        Box::pin(self.pass(Call::commit(commit), self.next.commit(commit), |done| answer::outcomes(done)))
     }
 
     fn health(&self) -> BoxFuture<'_, Result<()>> {
