@@ -15,6 +15,7 @@ mod blob_listing;
 mod blob_swap;
 mod calls;
 mod host;
+mod http;
 mod loading;
 mod network;
 mod swaps;

@@ -42,7 +42,7 @@ pub use blob::BlobPlugin;
 pub use engine::{Engine, EngineOptions};
 pub use inspect::{Inspection, World, inspect};
 pub use kv::KvPlugin;
-pub use network::{Resolver, SystemResolver, TcpGrant};
+pub use network::{HttpGrant, Resolver, SystemResolver, TcpGrant};
 pub use options::{Access, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
 pub use plugin::Swapped;
 pub use source::Source;

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use larder_core::{Clock, SystemClock};
 use tokio::sync::Semaphore;
 
-use crate::network::{Resolver, SystemResolver, TcpGrant};
+use crate::network::{HttpGrant, Resolver, SystemResolver, TcpGrant, http::Pool};
 
 /// Most names that are being resolved at once for all instances of a plugin: each holds a thread of the host.
 pub(crate) const LOOKUPS_MAX: usize = 8;
@@ -32,6 +32,8 @@ pub struct PluginOptions {
     pub resolver: Arc<dyn Resolver>,
     /// Bounds how many names are being resolved at once.
     pub(crate) lookups: Arc<Semaphore>,
+    /// Connections of its HTTP that wait for the next request; those of this plugin alone.
+    pub(crate) connections: Arc<Pool>,
 }
 
 impl PluginOptions {
@@ -47,6 +49,7 @@ impl PluginOptions {
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            connections: Arc::default(),
         }
     }
 
@@ -68,6 +71,13 @@ impl PluginOptions {
     #[must_use]
     pub fn with_tcp(mut self, grant: TcpGrant) -> Self {
         self.grants.tcp.push(grant);
+        self
+    }
+
+    /// Grants requests by HTTP to an origin.
+    #[must_use]
+    pub fn with_http(mut self, grant: HttpGrant) -> Self {
+        self.grants.http.push(grant);
         self
     }
 
@@ -135,12 +145,14 @@ pub struct Grants {
     pub env: Vec<(String, String)>,
     /// Hosts and ports that it may connect to.
     pub tcp: Vec<TcpGrant>,
+    /// Origins that it may send requests to by HTTP.
+    pub http: Vec<HttpGrant>,
 }
 
 impl Grants {
     /// Whether it reaches what a call may wait for.
     pub(crate) fn may_block(&self) -> bool {
-        !self.folders.is_empty() || !self.tcp.is_empty()
+        !self.folders.is_empty() || !self.tcp.is_empty() || !self.http.is_empty()
     }
 }
 
@@ -151,6 +163,7 @@ impl fmt::Debug for Grants {
             .field("folders", &self.folders)
             .field("env", &env)
             .field("tcp", &self.tcp)
+            .field("http", &self.http)
             .finish()
     }
 }
