@@ -18,6 +18,7 @@ mod blob_swap;
 mod calls;
 mod compiled;
 mod host;
+mod http;
 mod loading;
 mod network;
 mod swaps;

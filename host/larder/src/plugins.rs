@@ -248,6 +248,7 @@ fn options(name: &str, plan: &PluginPlan) -> PluginOptions {
     options.sha256 = plan.sha256.clone();
     options.grants.env = plan.env.clone();
     options.grants.tcp = plan.tcp.clone();
+    options.grants.http = plan.http.clone();
     let folder = |folder: &crate::plan::FolderPlan| FolderGrant {
         host: folder.host.clone(),
         guest: folder.guest.clone(),
