@@ -3,7 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use larder_core::{ErrorKind, KvStore, ManualClock};
+use larder_core::{Commit, ErrorKind, KvStore, ManualClock};
+use larder_tests::servers::memcached::MemcachedServer;
 use larder_wasm::{
     Engine, KvPlugin, Mode, PluginOptions, PluginReport, PluginState, Remedy, SupervisionRules, is_refusal,
 };
@@ -208,4 +209,25 @@ async fn a_hoard_of_handles_ends_with_the_instance() {
         assert!(plugin.get(&key("key-0")).await.unwrap().is_some());
     }
     is_alive(&engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_moves_too_much_over_its_connections_is_stopped() {
+    let server = MemcachedServer::start().unwrap();
+    let address = server.address();
+    let mut options = PluginOptions::new("kv-memcached")
+        .with_setting("address", &address)
+        .with_tcp(address.parse().unwrap());
+    options.limits.socket_bytes_max = 64 << 10;
+    let store = KvPlugin::load(&engine(), &component("kv-memcached"), options).await.unwrap();
+    let put = |bytes: usize| Commit::new().put(key("k"), vec![b'x'; bytes]);
+    // Each call has its own share.
+    for _ in 0..4 {
+        store.commit(&put(40 << 10)).await.unwrap();
+    }
+    assert_eq!(store.get(&key("k")).await.unwrap().unwrap().value.len(), 40 << 10);
+    let error = store.commit(&put(100 << 10)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Plugin, "{}", error.chain());
+    assert!(error.message().contains("limits.socket_bytes"), "{}", error.chain());
+    assert!(store.get(&key("k")).await.unwrap().is_some(), "the next call is served");
 }

@@ -36,8 +36,10 @@ pub mod kv;
 pub mod migrate;
 mod plan;
 mod plugins;
+mod seams;
 mod stack;
 mod storage;
+pub mod testing;
 
 pub use application::{
     application_host, close_application_kv_store, configure_application_kv_store, kv_store,
@@ -51,7 +53,8 @@ pub use larder_core::{
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
 pub use larder_wasm::{
-    Inspection, LastError, Mode, PluginReport, PluginState, Source, Swapped, TcpGrant, Want, WantKind, World,
+    HttpGrant, Inspection, LastError, Mode, PluginReport, PluginState, Source, Swapped, TcpGrant, Want,
+    WantKind, World,
 };
 pub use plan::{CACHE, Comparison, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};

@@ -60,6 +60,8 @@ impl<X: Exports> Plugin<X> {
     ) -> Result<Self> {
         // Options may serve several plugins; what each of them says is its own.
         options.log = Arc::default();
+        // Whoever cloned the options for two plugins has shared no connection.
+        options.connections = Arc::default();
         let options = Arc::new(options);
         let supervisor = Supervisor::new(&options, world);
         let read = Prepared::read(engine, source, &options).await?;

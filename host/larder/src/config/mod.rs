@@ -18,6 +18,7 @@
 mod environment;
 mod limits;
 mod origin;
+mod origins;
 mod overrides;
 mod parse;
 mod redact;
@@ -39,6 +40,7 @@ use serde_json::Value;
 pub use self::{
     environment::Environment,
     limits::{LimitsSection, OnFailureSection, SupervisionSection},
+    origins::HttpSection,
     remote::{RedisSection, S3Section, SqlSection},
     sections::{CacheSection, FileSection, PersistenceSection, StorageSection},
     stores::{AccessSection, FolderSection, GrantsSection, PluginSection, StoreKind, StoreSection},
@@ -178,7 +180,7 @@ impl Config {
         };
         let (storage, cache, persistence) = sections::read(&root)?;
         let (stores, plugins) = stores::read(&root)?;
-        let plugin_cache = root.text("plugin_cache")?;
+        let plugin_cache = root.text_or_off("plugin_cache")?;
         Ok(Self { storage, cache, persistence, stores, plugins, plugin_cache, origin, environment })
     }
 }

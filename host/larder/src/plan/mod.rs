@@ -11,6 +11,7 @@ mod failure;
 mod folders;
 mod guards;
 mod limits;
+mod origins;
 mod plugins;
 mod remote;
 mod requires;
@@ -20,7 +21,7 @@ mod wants;
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
-use larder_wasm::{PluginLimits, SupervisionRules, TcpGrant};
+use larder_wasm::{HttpGrant, PluginLimits, SupervisionRules, TcpGrant};
 
 pub(crate) use self::{backend::Backend, failure::OnFailure, guards::Guards, requires::Requirements};
 pub use self::{compiled::compiled_folder, wants::Comparison};
@@ -84,6 +85,7 @@ pub(crate) struct PluginPlan {
     pub(crate) folders: Vec<FolderPlan>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) tcp: Vec<TcpGrant>,
+    pub(crate) http: Vec<HttpGrant>,
     pub(crate) limits: PluginLimits,
     pub(crate) supervision: SupervisionRules,
     /// What of both was configured, in words.
@@ -215,6 +217,7 @@ impl fmt::Debug for PluginPlan {
             .field("folders", &self.folders)
             .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("tcp", &self.tcp)
+            .field("http", &self.http)
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use larder_core::{Error, Result};
 use larder_wasm::{Remedy, TcpGrant};
 
-use super::{CallMode, FolderPlan, OnFailure, Plan, PluginPlan, backend::is_reserved, failure, limits};
+use super::{
+    CallMode, FolderPlan, OnFailure, Plan, PluginPlan, backend::is_reserved, failure, limits, origins,
+};
 use crate::config::{Config, PluginSection, Text};
 
 pub(super) fn plan(config: &Config) -> Result<BTreeMap<String, PluginPlan>> {
@@ -40,7 +42,8 @@ pub(super) fn keep_last_good(plan: &mut Plan) {
     }
 }
 
-struct Reading<'a> {
+/// The section of one plugin, being read.
+pub(super) struct Reading<'a> {
     config: &'a Config,
     name: &'a str,
 }
@@ -65,6 +68,7 @@ impl Reading<'_> {
             folders: self.folders(section)?,
             env: self.env(section)?,
             tcp: self.tcp(section)?,
+            http: origins::read(self, &section.grants.http)?,
             limits,
             supervision,
             limits_shown,
@@ -157,16 +161,21 @@ impl Reading<'_> {
         }
     }
 
-    fn resolve(&self, text: &str, key: &str) -> Result<String> {
+    pub(super) fn resolve(&self, text: &str, key: &str) -> Result<String> {
         let config = self.config;
         Text(text).resolve(&config.environment, &config.origin).map_err(|error| self.explain(error, key))
     }
 
-    fn refuse(&self, key: &str, message: String) -> Error {
+    pub(super) fn refuse(&self, key: &str, message: String) -> Error {
         self.explain(Error::config(message), key)
     }
 
-    fn explain(&self, error: Error, key: &str) -> Error {
+    /// The file that a text names, beside the configuration.
+    pub(super) fn file(&self, text: &str, key: &str) -> Result<std::path::PathBuf> {
+        self.resolve(text, key).map(|path| self.config.origin.resolve(&path))
+    }
+
+    pub(super) fn explain(&self, error: Error, key: &str) -> Error {
         self.config.origin.explain(error, &format!("plugins.{}.{key}", self.name))
     }
 }
