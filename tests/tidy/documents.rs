@@ -20,7 +20,8 @@ fn the_root_holds_the_folders_of_the_architecture_and_no_others() {
 #[test]
 fn every_plugin_that_ships_tells_how_it_fails() {
     let folders = fs::read_dir(workspace_root().join("plugins")).unwrap();
-    let is_package = |path: &PathBuf| ["Cargo.toml", "package.json"].iter().any(|file| path.join(file).is_file());
+    let is_package =
+        |path: &PathBuf| ["Cargo.toml", "package.json"].iter().any(|file| path.join(file).is_file());
     let plugins = folders.map(|entry| entry.unwrap().path()).filter(is_package);
     for plugin in plugins {
         let text = fs::read_to_string(plugin.join("README.md"));

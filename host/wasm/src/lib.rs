@@ -32,10 +32,12 @@ mod options;
 mod plugin;
 mod pool;
 mod prepared;
+mod queue;
 mod request;
 mod seats;
 mod source;
 mod state;
+mod supervision;
 mod wants;
 
 pub use blob::BlobPlugin;
@@ -46,4 +48,5 @@ pub use network::{Resolver, SystemResolver, TcpGrant};
 pub use options::{Access, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
 pub use plugin::Swapped;
 pub use source::Source;
+pub use supervision::{LastError, PluginReport, PluginState, Remedy, SupervisionRules, is_refusal};
 pub use wants::{Want, WantKind};

@@ -29,7 +29,8 @@ const SHARED: [&str; 3] = ["sdk/js/src", "sdk/js/tools", "wit"];
 pub fn find_node() -> Result<(), String> {
     let found = || {
         let version = answer(Command::new("node").arg("--version"))?;
-        let major: Option<u32> = version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
+        let major: Option<u32> =
+            version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
         match major {
             Some(major) if major >= NODE_MAJOR_MIN => answer(Command::new("npm").arg("--version")).map(drop),
             _ => Err(format!("node {} is older than {NODE_MAJOR_MIN}", version.trim())),
@@ -84,7 +85,11 @@ pub(crate) fn build(root: &Path, name: &str) -> Result<PathBuf, String> {
             fs::copy(file, &copy).map_err(|e| shown(&copy, &e))?;
         }
         // No scripts: nothing of what is installed needs one, and none should run.
-        answer(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&place))?;
+        answer(
+            Command::new("npm")
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .current_dir(&place),
+        )?;
         write(&installed, locked)?;
     }
     let mut builder = Command::new("node");
@@ -135,7 +140,8 @@ fn answer(command: &mut Command) -> Result<String, String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let why = [&output.stderr[..], &output.stdout[..]].map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
+    let why = [&output.stderr[..], &output.stdout[..]]
+        .map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
     Err(format!("{command:?}: {}\n{}", output.status, why.join("\n")))
 }
 
@@ -151,7 +157,10 @@ mod tests {
     fn a_folder_whose_package_has_a_section_for_larder_is_a_plugin() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let names = plugins(&root).unwrap();
-        assert!(names.contains(&"kv-redact".to_owned()) && !names.contains(&"kv-memory".to_owned()), "{names:?}");
+        assert!(
+            names.contains(&"kv-redact".to_owned()) && !names.contains(&"kv-memory".to_owned()),
+            "{names:?}"
+        );
     }
 
     #[test]

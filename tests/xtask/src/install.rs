@@ -51,7 +51,10 @@ pub(crate) fn node(install: Install) -> Outcome {
         Ok(()) => Ok(()),
         Err(why) if install.no_install => Err(why),
         Err(_) => {
-            println!("installing what builds plugins in JavaScript: {}", javascript::DEBIAN_PACKAGES.join(" "));
+            println!(
+                "installing what builds plugins in JavaScript: {}",
+                javascript::DEBIAN_PACKAGES.join(" ")
+            );
             servers::packaged(&javascript::DEBIAN_PACKAGES)?;
             javascript::find_node()
         }

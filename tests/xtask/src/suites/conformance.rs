@@ -67,9 +67,9 @@ fn plugins() -> Outcome<Vec<String>> {
     let folder = cargo::root().join("plugins");
     let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let is_package = |file: &str, folder: &Path| folder.join(file).is_file();
-    let packages = entries.flatten().filter(|entry| {
-        is_package("Cargo.toml", &entry.path()) || is_package("package.json", &entry.path())
-    });
+    let packages = entries
+        .flatten()
+        .filter(|entry| is_package("Cargo.toml", &entry.path()) || is_package("package.json", &entry.path()));
     let names = packages.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> =
         names.filter(|name| name.starts_with("kv-") || name.starts_with("blob-")).collect();

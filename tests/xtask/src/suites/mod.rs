@@ -139,7 +139,9 @@ impl Suite {
             Self::Cli => server != Server::Moto,
             Self::Faults | Self::Benches => matches!(server, Server::Redis | Server::Postgres),
             Self::Plugins => server == Server::Memcached,
-            Self::Unit | Self::Objects | Self::Crash | Self::Javascript | Self::Tidy | Self::Examples => false,
+            Self::Unit | Self::Objects | Self::Crash | Self::Javascript | Self::Tidy | Self::Examples => {
+                false
+            }
         }
     }
 
