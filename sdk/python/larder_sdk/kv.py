@@ -5,7 +5,7 @@ does not declare in `describe` never reaches it: the SDK refuses it as the contr
 """
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Iterable, Optional, Protocol, Type
+from typing import TYPE_CHECKING, Any, Iterable, Optional, Protocol, Type
 
 try:
     from wit_world.imports import kv as contract
@@ -225,7 +225,10 @@ def check_key(declared: Description, key: str) -> None:
 
 def export_backend(plugin: Type[KvBackend]) -> tuple[type, type]:
     """The two exported classes: `Kv, Lifecycle = kv.export_backend(Mine)` at the top of the plugin's module."""
-    cell = Cell(plugin)
+    return _backend(Cell(plugin))
+
+
+def _backend(cell: Cell[Any]) -> tuple[type, type]:
     declared: list[Description] = []
 
     class Kv:
@@ -255,6 +258,35 @@ def export_backend(plugin: Type[KvBackend]) -> tuple[type, type]:
             return cell.get().commit(checks, writes)
 
     return Kv, lifecycle(cell, lambda: declared.append(cell.get().describe()))
+
+
+class Handoff(Protocol):
+    """What a backend has besides, that hands its state to the next generation when it is swapped."""
+
+    def save(self) -> bytes:
+        """Everything that the next generation needs, in a form that says its own version. No call follows it."""
+
+    def restore(self, snapshot: bytes) -> None:
+        """Takes over what an earlier generation saved; before any other call. An error keeps that one in service."""
+
+
+class KvBackendWithHandoff(KvBackend, Handoff):
+    """A key-value backend that hands over: of the world `kv-backend-handoff`."""
+
+
+def export_backend_with_handoff(plugin: Type[KvBackendWithHandoff]) -> tuple[type, type, type]:
+    """The three exported classes: `Kv, Lifecycle, Handoff = kv.export_backend_with_handoff(Mine)`."""
+    cell = Cell(plugin)
+    exported, configured = _backend(cell)
+
+    class Handoff:
+        def save(self) -> bytes:
+            return cell.get().save()
+
+        def restore(self, snapshot: bytes) -> None:
+            cell.get().restore(snapshot)
+
+    return exported, configured, Handoff
 
 
 def export_layer(plugin: Type[KvLayer]) -> tuple[type, type]:
