@@ -178,7 +178,7 @@ impl Config {
         };
         let (storage, cache, persistence) = sections::read(&root)?;
         let (stores, plugins) = stores::read(&root)?;
-        let plugin_cache = root.text("plugin_cache")?;
+        let plugin_cache = root.text_or_off("plugin_cache")?;
         Ok(Self { storage, cache, persistence, stores, plugins, plugin_cache, origin, environment })
     }
 }
