@@ -41,6 +41,13 @@ const RUST: Language = Language {
     builds_incrementally: true,
 };
 
+const PYTHON: Language = Language {
+    name: "python",
+    block: || 0,
+    links: || vec![(".venv", PathBuf::from("python"))],
+    builds_incrementally: false,
+};
+
 /// A test for each pair: they run apart.
 macro_rules! projects {
     ($($test:ident: $language:expr, $kind:literal;)+) => {
@@ -57,6 +64,11 @@ projects! {
     a_layer_in_rust: RUST, "layer";
     a_blob_layer_in_rust: RUST, "blob-layer";
     a_policy_in_rust: RUST, "policy";
+    a_key_value_backend_in_python: PYTHON, "kv";
+    a_blob_backend_in_python: PYTHON, "blob";
+    a_layer_in_python: PYTHON, "layer";
+    a_blob_layer_in_python: PYTHON, "blob-layer";
+    a_policy_in_python: PYTHON, "policy";
 }
 
 fn toolchain() -> Toolchain {

@@ -17,6 +17,8 @@
 //! ```
 
 mod environment;
+pub mod python;
+mod stamp;
 mod toolchain;
 
 use std::{
@@ -70,16 +72,25 @@ pub fn build_all(root: &Path, options: &Options) -> Result<Vec<PathBuf>, String>
     };
     let wanted = |name: &str| options.packages.is_empty() || options.packages.iter().any(|p| p == name);
     let names: Vec<String> = guests(&root)?.into_iter().filter(|name| wanted(name)).collect();
-    if let Some(unknown) = options.packages.iter().find(|p| !names.contains(p)) {
+    let in_python: Vec<(String, String)> =
+        python::plugins(&root)?.into_iter().filter(|(name, _)| wanted(name)).collect();
+    let is_known = |name: &String| names.contains(name) || in_python.iter().any(|(known, _)| known == name);
+    if let Some(unknown) = options.packages.iter().find(|name| !is_known(name)) {
         return Err(format!("there is no guest `{unknown}`"));
     }
     let build = Build { root: &root, toolchain: &toolchain, output: options.output };
-    let selected: Vec<&str> = names.iter().flat_map(|name| ["--package", name]).collect();
-    build.cargo(&selected)?;
     let mut components = Vec::new();
+    if !names.is_empty() {
+        let selected: Vec<&str> = names.iter().flat_map(|name| ["--package", name]).collect();
+        build.cargo(&selected)?;
+    }
     for name in &names {
         components.push(build.publish(name)?);
     }
+    for (name, world) in &in_python {
+        components.push(python::build(&root, name, world)?);
+    }
+    components.sort();
     Ok(components)
 }
 

@@ -59,7 +59,9 @@ pub fn install(root: &Path) -> Result<(), String> {
     let wanted = fs::read_to_string(&requirements).map_err(|e| stamp::shown(&requirements, &e))?;
     answer(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
     let mut pip = Command::new(venv.join("bin/pip"));
-    answer(pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&requirements))?;
+    answer(
+        pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&requirements),
+    )?;
     stamp::write(&venv.join("installed"), &wanted)
 }
 
@@ -105,13 +107,24 @@ pub(crate) fn build(root: &Path, name: &str, world: &str) -> Result<PathBuf, Str
         return Ok(component);
     }
     if !is_installed(root) {
-        return Err(format!("{VENV}, which builds plugins in Python, is missing or old; type:\n  {}", by_hand()));
+        return Err(format!(
+            "{VENV}, which builds plugins in Python, is missing or old; type:\n  {}",
+            by_hand()
+        ));
     }
     fs::create_dir_all(&folder).map_err(|e| stamp::shown(&folder, &e))?;
     // Renamed into place, so that nobody loads half a component.
     let unfinished = folder.join(format!(".{name}.{}", std::process::id()));
     let mut componentize = Command::new(root.join(VENV).join("bin/componentize-py"));
-    componentize.args(["-d", "wit", "-w", &format!("larder:store/{world}"), "componentize", "--stub-wasi", "plugin"]);
+    componentize.args([
+        "-d",
+        "wit",
+        "-w",
+        &format!("larder:store/{world}"),
+        "componentize",
+        "--stub-wasi",
+        "plugin",
+    ]);
     componentize.arg("-p").arg(&source).args(["-p", "sdk/python", "-o"]).arg(&unfinished).current_dir(root);
     // What it compiles while it takes its snapshot does not belong among the sources.
     answer(componentize.env("PYTHONDONTWRITEBYTECODE", "1"))?;

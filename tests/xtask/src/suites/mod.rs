@@ -6,6 +6,7 @@
 mod checks;
 mod conformance;
 mod examples;
+mod python;
 mod runner;
 mod tables;
 
@@ -26,6 +27,8 @@ pub(crate) enum Suite {
     Conformance,
     /// Plugins through the host: loading, calling, swapping.
     Plugins,
+    /// The Python SDK and the plugins in Python, natively.
+    Python,
     /// Broken files, killed servers, bad networks; ends with a table, also in target/faults.json.
     Faults,
     /// What object stores do beyond the contract, on a server that fails by script.
@@ -87,7 +90,7 @@ pub(crate) fn run(named: &[Suite], install: Install) -> Outcome {
     let servers: Vec<Server> =
         install::ALL_SERVERS.into_iter().filter(|s| suites.iter().any(|suite| suite.starts(*s))).collect();
     install::servers(&servers, install)?;
-    if suites != [Suite::Tidy] {
+    if suites.iter().any(|suite| !matches!(suite, Suite::Tidy | Suite::Python)) {
         plugins::build(&[], install)?;
         // Everything once, before any suite: the command and the benches are no test's dependency.
         cargo::run(&mut cargo::cargo(&["build", "--workspace", "--all-targets"]))?;
@@ -113,6 +116,7 @@ fn run_one(suite: Suite, install: Install) -> Ended {
         Suite::Plugins | Suite::Objects | Suite::Crash | Suite::Cli => {
             runner::binary(&suite.name(), &mut tally)
         }
+        Suite::Python => python::run(&mut tally, install),
         Suite::Tidy => checks::run(&mut tally),
         Suite::Benches => {
             let outcome = bench::run(&[], false, true, install);
@@ -133,7 +137,7 @@ impl Suite {
             Self::Cli => server != Server::Moto,
             Self::Faults | Self::Benches => matches!(server, Server::Redis | Server::Postgres),
             Self::Plugins => server == Server::Memcached,
-            Self::Unit | Self::Objects | Self::Crash | Self::Tidy | Self::Examples => false,
+            Self::Unit | Self::Python | Self::Objects | Self::Crash | Self::Tidy | Self::Examples => false,
         }
     }
 

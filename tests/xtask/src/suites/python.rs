@@ -28,11 +28,12 @@ fn tests(folder: &str, tally: &mut Tally) -> Outcome {
     let mut pytest = Command::new(cargo::root().join(python::VENV).join("bin/pytest"));
     pytest.current_dir(cargo::root().join(folder)).args(["-p", "no:cacheprovider", "-q"]);
     let mut seen = Tally::default();
-    let outcome = cargo::run_reading(pytest.env("PYTHONDONTWRITEBYTECODE", "1"), Stream::Output, &mut |line| {
-        if let Some(found) = summary(line) {
-            seen.add(found);
-        }
-    });
+    let outcome =
+        cargo::run_reading(pytest.env("PYTHONDONTWRITEBYTECODE", "1"), Stream::Output, &mut |line| {
+            if let Some(found) = summary(line) {
+                seen.add(found);
+            }
+        });
     if outcome.is_err() && seen.failed == 0 {
         seen.failed += 1;
     }
