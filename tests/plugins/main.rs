@@ -18,9 +18,11 @@ mod blob_swap;
 mod calls;
 mod compiled;
 mod host;
+mod http;
 mod loading;
 mod network;
 mod swaps;
+mod testing;
 
 fn engine() -> Arc<Engine> {
     Engine::new(EngineOptions::default()).expect("this machine runs WebAssembly")

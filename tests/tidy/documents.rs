@@ -20,7 +20,7 @@ fn the_root_holds_the_folders_of_the_architecture_and_no_others() {
 #[test]
 fn every_plugin_that_ships_tells_how_it_fails() {
     let folders = fs::read_dir(workspace_root().join("plugins")).unwrap();
-    let manifests = ["Cargo.toml", "pyproject.toml"];
+    let manifests = ["Cargo.toml", "pyproject.toml", "package.json"];
     let is_plugin = |path: &PathBuf| manifests.iter().any(|manifest| path.join(manifest).is_file());
     let plugins = folders.map(|entry| entry.unwrap().path()).filter(is_plugin);
     for plugin in plugins {

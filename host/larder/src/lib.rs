@@ -36,8 +36,10 @@ pub mod kv;
 pub mod migrate;
 mod plan;
 mod plugins;
+mod seams;
 mod stack;
 mod storage;
+pub mod testing;
 
 pub use application::{
     application_host, close_application_kv_store, configure_application_kv_store, kv_store,
@@ -50,7 +52,7 @@ pub use larder_core::{
     Capabilities, Clock, Commit, Description, Effect, Entry, Error, ErrorKind, Expectation, Key, KeyRange,
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
-pub use larder_wasm::{Inspection, Mode, Source, Swapped, TcpGrant, Want, WantKind, World};
+pub use larder_wasm::{HttpGrant, Inspection, Mode, Source, Swapped, TcpGrant, Want, WantKind, World};
 pub use plan::{CACHE, Comparison, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};
 pub use stack::{Metrics, OperationMetrics};

@@ -48,6 +48,14 @@ const PYTHON: Language = Language {
     builds_incrementally: false,
 };
 
+const JAVASCRIPT: Language = Language {
+    name: "javascript",
+    block: || 0,
+    // What builds the shipped plugin builds these.
+    links: || vec![("node_modules", PathBuf::from("javascript/kv-redact/node_modules"))],
+    builds_incrementally: false,
+};
+
 /// A test for each pair: they run apart.
 macro_rules! projects {
     ($($test:ident: $language:expr, $kind:literal;)+) => {
@@ -69,6 +77,11 @@ projects! {
     a_layer_in_python: PYTHON, "layer";
     a_blob_layer_in_python: PYTHON, "blob-layer";
     a_policy_in_python: PYTHON, "policy";
+    a_key_value_backend_in_javascript: JAVASCRIPT, "kv";
+    a_blob_backend_in_javascript: JAVASCRIPT, "blob";
+    a_layer_in_javascript: JAVASCRIPT, "layer";
+    a_blob_layer_in_javascript: JAVASCRIPT, "blob-layer";
+    a_policy_in_javascript: JAVASCRIPT, "policy";
 }
 
 fn toolchain() -> Toolchain {

@@ -1,6 +1,6 @@
 //! Builds the plugins of `plugins/` and the test guests of `tests/guests/*` as WebAssembly components.
 //!
-//! All of them are members of one cargo workspace (`plugins/Cargo.toml`) and are compiled by one cargo into
+//! Those in Rust are members of one cargo workspace (`plugins/Cargo.toml`) and are compiled by one cargo into
 //! `target/guests-<toolchain>`, so that std and the binding macro are compiled once, whatever profile the host is
 //! built in. The finished components lie in `target/plugins/NAME.wasm`, replaced only when their bytes changed.
 //!
@@ -17,6 +17,7 @@
 //! ```
 
 mod environment;
+pub mod javascript;
 pub mod python;
 mod stamp;
 mod toolchain;
@@ -74,7 +75,10 @@ pub fn build_all(root: &Path, options: &Options) -> Result<Vec<PathBuf>, String>
     let names: Vec<String> = guests(&root)?.into_iter().filter(|name| wanted(name)).collect();
     let in_python: Vec<(String, String)> =
         python::plugins(&root)?.into_iter().filter(|(name, _)| wanted(name)).collect();
-    let is_known = |name: &String| names.contains(name) || in_python.iter().any(|(known, _)| known == name);
+    let scripts: Vec<String> = javascript::plugins(&root)?.into_iter().filter(|name| wanted(name)).collect();
+    let is_known = |name: &String| {
+        names.contains(name) || scripts.contains(name) || in_python.iter().any(|(known, _)| known == name)
+    };
     if let Some(unknown) = options.packages.iter().find(|name| !is_known(name)) {
         return Err(format!("there is no guest `{unknown}`"));
     }
@@ -89,6 +93,9 @@ pub fn build_all(root: &Path, options: &Options) -> Result<Vec<PathBuf>, String>
     }
     for (name, world) in &in_python {
         components.push(python::build(&root, name, world)?);
+    }
+    for name in &scripts {
+        components.push(javascript::build(&root, name)?);
     }
     components.sort();
     Ok(components)

@@ -17,6 +17,7 @@ pub(crate) fn build(names: &[&str], install: Install) -> Outcome<Vec<PathBuf>> {
     if in_python.iter().any(|(name, _)| names.is_empty() || names.contains(&name.as_str())) {
         install::python(install)?;
     }
+    install::node(install)?;
     println!("building the plugins into target/plugins (the first time takes two minutes)");
     let packages = names.iter().map(|name| (*name).to_owned()).collect();
     build_all(&cargo::root(), &Options { toolchain: Some(toolchain), output: Output::OnFailure, packages })

@@ -66,7 +66,7 @@ fn missing(rows: &[(&str, &str)], plugins: &[String]) -> Vec<String> {
 fn plugins() -> Outcome<Vec<String>> {
     let folder = cargo::root().join("plugins");
     let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let manifests = ["Cargo.toml", "pyproject.toml"];
+    let manifests = ["Cargo.toml", "pyproject.toml", "package.json"];
     let packages = entries
         .flatten()
         .filter(|entry| manifests.iter().any(|manifest| entry.path().join(manifest).is_file()));
