@@ -21,6 +21,8 @@ mod host;
 mod http;
 mod loading;
 mod network;
+mod stand_ins;
+mod supervision;
 mod swaps;
 mod testing;
 
