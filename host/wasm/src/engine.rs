@@ -15,7 +15,7 @@ use wasmtime::{
     component::{Component, Linker},
 };
 
-use crate::{blob_import, file_read, kv_import, log, network, never_blocks, source::Loaded, state::State};
+use crate::{blob_import, file_read, kv_import, log, network, never_blocks, source::Loaded, standard, state::State};
 
 /// How often a running guest is looked at: the resolution of budgets.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -163,6 +163,7 @@ fn inline_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     never_blocks::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;
+    standard::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
@@ -172,6 +173,7 @@ fn fiber_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     file_read::add_to_linker(&mut linker)?;
     network::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;
+    standard::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

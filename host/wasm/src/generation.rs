@@ -10,18 +10,17 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::task::TaskTracker;
-use wasmtime::component::InstancePre;
 
 use crate::{
     engine::{Engine, TICK},
     hand_over::{HandOver, on_a_thread},
     instance::{Access, Exports, Instance},
     job::{Caller, Job},
+    lift::Linked,
     options::PluginOptions,
     pool::FiberPool,
     prepared::{Prepared, Style},
     seats::{Aside, Seat, Seats},
-    state::State,
 };
 
 /// A component with its instances, serving or about to.
@@ -32,7 +31,7 @@ pub(crate) struct Generation<X: Exports> {
     pub(crate) description: X::Description,
     has_handoff: bool,
     engine: Arc<Engine>,
-    pre: InstancePre<State>,
+    pre: Linked,
     style: Style,
     options: Arc<PluginOptions>,
     next: Option<X::Next>,

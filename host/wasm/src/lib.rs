@@ -25,6 +25,7 @@ mod instance;
 mod job;
 mod kv;
 mod kv_import;
+mod lift;
 mod log;
 mod network;
 mod never_blocks;
@@ -35,7 +36,9 @@ mod prepared;
 mod request;
 mod seats;
 mod source;
+mod standard;
 mod state;
+mod versions;
 mod wants;
 
 pub use blob::BlobPlugin;

@@ -30,6 +30,7 @@ use crate::{
     engine::Engine,
     inspect::World,
     instance::{Access, Exports, Instance, Loader},
+    lift::{Calls, Contract, Lifted, not_lifted},
     options::PluginOptions,
     plugin::{Plugin, Swapped},
     prepared::Style,
@@ -139,8 +140,16 @@ impl Exports for BlobExports {
     type Description = BlobDescription;
     type Next = Arc<NextBlob>;
 
-    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
+    fn load(loader: &mut Loader<'_>, _: &Contract) -> wasmtime::Result<Self> {
         BlobExports::load(loader)
+    }
+
+    async fn configure(&mut self, _: &mut Calls<'_>, _: &[(String, String)]) -> Lifted<()> {
+        Err(not_lifted())
+    }
+
+    async fn health(&mut self, _: &mut Calls<'_>) -> Lifted<()> {
+        Err(not_lifted())
     }
 
     async fn describe(instance: &mut Instance<Self>) -> Result<BlobDescription> {

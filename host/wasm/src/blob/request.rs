@@ -18,6 +18,7 @@ use crate::{
     },
     convert::{broken, error_from_guest},
     instance::{Access, Instance},
+    lift::{Calls, Lifted, not_lifted},
     request::Request,
 };
 
@@ -34,11 +35,15 @@ macro_rules! request {
             const OPERATION: &'static str = $operation;
             const ACCESS: Access = Access::$access;
 
-            fn func<'p>(instance: &Instance<BlobExports>) -> TypedFunc<$params, Answer<Self::Wit>>
+            fn func<'p>(instance: &Instance<BlobExports>) -> Option<TypedFunc<$params, Answer<Self::Wit>>>
             where
                 Self: 'p,
             {
-                instance.exports().$func
+                Some(instance.exports().$func)
+            }
+
+            async fn lift(&mut self, _: &mut BlobExports, _: &mut Calls<'_>) -> Lifted<$wit> {
+                Err(not_lifted())
             }
 
             // What the operator passes on was checked against the same description.
