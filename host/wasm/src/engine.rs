@@ -15,7 +15,9 @@ use wasmtime::{
     component::{Component, Linker},
 };
 
-use crate::{blob_import, file_read, kv_import, log, network, never_blocks, source::Loaded, standard, state::State};
+use crate::{
+    blob_import, file_read, kv_import, log, network, never_blocks, source::Loaded, standard, state::State,
+};
 
 /// How often a running guest is looked at: the resolution of budgets.
 pub(crate) const TICK: Duration = Duration::from_millis(5);

@@ -328,7 +328,10 @@ impl Request<KvExports> for Scan {
     }
 
     async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
-        { let scan = self.params(); exports.lifted()?.scan(calls, scan).await }
+        {
+            let scan = self.params();
+            exports.lifted()?.scan(calls, scan).await
+        }
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
@@ -364,7 +367,10 @@ impl Request<KvExports> for Commit {
     }
 
     async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
-        { let commit = self.params(); exports.lifted()?.commit(calls, commit).await }
+        {
+            let commit = self.params();
+            exports.lifted()?.commit(calls, commit).await
+        }
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {

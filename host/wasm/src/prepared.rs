@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use larder_core::{Error, ErrorKind, Result};
 use crate::{
     engine::{Engine, LinkerKind},
     inspect::{self, World},
@@ -10,6 +9,7 @@ use crate::{
     options::{Mode, PluginOptions},
     source::{Loaded, Source},
 };
+use larder_core::{Error, ErrorKind, Result};
 
 /// How the instances of a generation are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

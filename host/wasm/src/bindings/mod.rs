@@ -6,6 +6,7 @@
 pub(crate) mod blob;
 pub(crate) mod kv;
 mod types;
+pub(crate) mod wasi;
 
 pub(crate) use types::{Answer, Handoff, Lifecycle, WitError, WitUnavailable};
 

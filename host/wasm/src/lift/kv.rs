@@ -1,9 +1,14 @@
 //! The key-value contract, from a component that exports something else.
 
+use larder_core::limits::GET_MANY_MAX;
+
 use crate::{
-    bindings::kv::{CommitParams, ScanParams, WitDescription, WitEntries, WitEntry, WitOutcome, WitPage},
-    lift::{Calls, Contract, Lifted},
+    bindings::{
+        WitError,
+        kv::{CommitParams, ScanParams, WitDescription, WitEntries, WitEntry, WitOutcome, WitPage},
+    },
     instance::Loader,
+    lift::{Calls, Contract, Lifted, bad},
     standard::Bucket,
     versions::OldKv,
 };
@@ -57,6 +62,11 @@ impl KvLift {
     }
 
     pub(crate) async fn get_many(&mut self, calls: &mut Calls<'_>, keys: &[&str]) -> Lifted<WitEntries> {
+        // A component of this host's contract refuses this itself.
+        if keys.len() > GET_MANY_MAX {
+            let message = format!("{} keys at once, more than {GET_MANY_MAX}", keys.len());
+            return bad(WitError::Invalid(message));
+        }
         pass!(self, get_many(calls, keys))
     }
 

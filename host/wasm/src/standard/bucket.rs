@@ -23,6 +23,7 @@ use crate::{
             CommitParams, Features, Instances, ScanParams, WitChange, WitDescription, WitEntries, WitEntry,
             WitOutcome, WitPage, WitPut, WitWrite,
         },
+        wasi::StoreError,
     },
     instance::Loader,
     lift::{Calls, Lifted, answered, bad, good, unsupported},
@@ -36,18 +37,6 @@ const BUCKET_DEFAULT: &str = "default";
 /// How often a swap is tried again for one addition. Each of them failed because another succeeded, so this many mean a
 /// component that never succeeds.
 const SWAPS_MAX: u32 = 256;
-
-/// An error of `store`.
-#[derive(Debug, Clone, ComponentType, Lift, Lower)]
-#[component(variant)]
-enum StoreError {
-    #[component(name = "no-such-store")]
-    NoSuchStore,
-    #[component(name = "access-denied")]
-    AccessDenied,
-    #[component(name = "other")]
-    Other(String),
-}
 
 impl From<StoreError> for WitError {
     fn from(error: StoreError) -> Self {
@@ -211,7 +200,9 @@ impl Bucket {
         };
         let wrong = found.iter().zip(keys).any(|((found, _), key)| &**found != *key);
         if wrong || found.len() != keys.len() {
-            return bad(WitError::Other("the component's `get-many` answers other keys than asked".to_owned()));
+            return bad(WitError::Other(
+                "the component's `get-many` answers other keys than asked".to_owned(),
+            ));
         }
         good(found.into_iter().map(|(_, value)| value.map(entry)).collect())
     }
@@ -232,7 +223,9 @@ impl Bucket {
         }
         let bucket = self.bucket()?;
         let outcome = match change {
-            WitChange::Put(WitPut { ttl_ms: Some(_), .. }) => return unsupported("`wasi:keyvalue` has no expiry"),
+            WitChange::Put(WitPut { ttl_ms: Some(_), .. }) => {
+                return unsupported("`wasi:keyvalue` has no expiry");
+            }
             WitChange::Put(WitPut { value, ttl_ms: None }) => {
                 answered!(calls.call(self.set, (bucket, key, value)).await);
                 WitOutcome::Written(0)
@@ -250,13 +243,7 @@ impl Bucket {
     }
 
     /// Adds by compare-and-swap.
-    async fn add(
-        &self,
-        calls: &mut Calls<'_>,
-        bucket: ResourceAny,
-        key: &str,
-        delta: i64,
-    ) -> Lifted<i64> {
+    async fn add(&self, calls: &mut Calls<'_>, bucket: ResourceAny, key: &str, delta: i64) -> Lifted<i64> {
         let Some(swaps) = self.swaps else { return unsupported("the component has no compare-and-swap") };
         let mut cas = answered!(calls.call(for_keys(&swaps.new), (bucket, key)).await);
         for _ in 0..SWAPS_MAX {
@@ -311,8 +298,6 @@ fn for_keys<'k, T>(func: &Func<(ResourceAny, &'static str), T>) -> Func<(Resourc
 }
 
 /// The same for many keys.
-fn for_many<'k, T>(
-    func: &Func<(ResourceAny, Vec<&'static str>), T>,
-) -> Func<(ResourceAny, Vec<&'k str>), T> {
+fn for_many<'k, T>(func: &Func<(ResourceAny, Vec<&'static str>), T>) -> Func<(ResourceAny, Vec<&'k str>), T> {
     *func
 }

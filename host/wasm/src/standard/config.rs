@@ -40,9 +40,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         )?;
         config.func_wrap(
             "get-all",
-            |store: StoreContextMut<'_, State>,
-             (): ()|
-             -> wasmtime::Result<Answer<Vec<(String, String)>>> {
+            |store: StoreContextMut<'_, State>, (): ()| -> wasmtime::Result<Answer<Vec<(String, String)>>> {
                 Ok((Ok(store.data().settings.to_vec()),))
             },
         )?;

@@ -7,6 +7,9 @@ use crate::{Engine, EngineOptions};
 
 /// A component that exports a `wasi:keyvalue/store` with nothing behind it.
 fn component(version: &str, cursor: &str) -> String {
+    let name = if cursor == "string" { "text" } else { "number" };
+    let rest =
+        format!(r#"(param "cursor" (option {cursor})) (result (result (list string) (error string)))"#);
     format!(
         r#"(component
         (core module $m
@@ -15,14 +18,16 @@ fn component(version: &str, cursor: &str) -> String {
           (func (export "number") (param i32 i32 i64) (result i32) unreachable)
           (func (export "text") (param i32 i32 i32 i32) (result i32) unreachable))
         (core instance $i (instantiate $m))
-        (type $bucket' (resource (rep i32)))
-        (export $bucket "bucket" (type $bucket'))
-        (func $list (param "self" (borrow $bucket)) (param "cursor" (option {cursor}))
-          (result (result (list string) (error string)))
+        (type $bucket (resource (rep i32)))
+        (func $list (param "self" (borrow $bucket)) {rest}
           (canon lift (core func $i "{name}") (memory (core memory $i "m")) (realloc (core func $i "r"))))
-        (instance $store (export "bucket" (type $bucket)) (export "[method]bucket.list-keys" (func $list)))
-        (export "wasi:keyvalue/store@{version}" (instance $store)))"#,
-        name = if cursor == "string" { "text" } else { "number" },
+        (component $interface
+          (import "bucket" (type $inner (sub resource)))
+          (import "list" (func $inner-list (param "self" (borrow $inner)) {rest}))
+          (export $outer "bucket" (type $inner))
+          (export "[method]bucket.list-keys" (func $inner-list) (func (param "self" (borrow $outer)) {rest})))
+        (instance $store (instantiate $interface (with "bucket" (type $bucket)) (with "list" (func $list))))
+        (export "wasi:keyvalue/store@{version}" (instance $store)))"#
     )
 }
 

@@ -6,18 +6,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use larder_core::limits::{PAGE_BYTES_MAX, PAGE_ENTRIES_MAX};
 use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc, flags};
 
 use crate::{
     bindings::{
         WitError, WitUnavailable,
         kv::{
-            CommitParams, Features, Instances, ScanParams, WitChange, WitCheck, WitDescription, WitEntries,
-            WitEntry, WitExpectation, WitKeyedEntry, WitOutcome, WitPage,
+            CommitParams, Features, Instances, ScanParams, WitChange, WitDescription, WitEntries, WitEntry,
+            WitExpectation, WitKeyedEntry, WitOutcome, WitPage,
         },
     },
     instance::Loader,
-    lift::{Calls, Lifted, answered, good, unsupported},
+    lift::{Calls, Lifted, answered, bad, good, unsupported},
 };
 
 pub(super) const VERSION: &str = "0.0.9";
@@ -110,6 +111,9 @@ enum OldOutcome {
     Added(i64),
 }
 
+/// Most entries that are asked for at once: with values of the largest size, what one call may hand over.
+const SCAN_ENTRIES_MAX: usize = 3;
+
 /// Value and version.
 type OldEntry = (Bytes, u64);
 type Answer<T> = (Result<T, OldError>,);
@@ -192,39 +196,55 @@ impl Kv {
         calls: &mut Calls<'_>,
         (start, end, limit, keys_only): ScanParams,
     ) -> Lifted<WitPage> {
-        let found = answered!(calls.call(self.scan, (start, end, limit)).await);
-        // A full answer may have more behind it: the next key there can be is the last one and a zero.
-        let is_full = found.len() == limit as usize;
-        let next = found.last().filter(|_| is_full).map(|(key, _)| Arc::from(format!("{key}\0")));
-        let keyed = |(key, (value, version))| {
-            let value = if keys_only { Bytes::new() } else { value };
-            WitKeyedEntry { key, entry: entry((value, version)) }
-        };
-        good(WitPage { entries: found.into_iter().map(keyed).collect(), next })
+        let limit = limit.min(PAGE_ENTRIES_MAX) as usize;
+        let (mut page, mut bytes, mut from) = (WitPage { entries: Vec::new(), next: None }, 0, start);
+        loop {
+            // One more than is wanted, since that is where the next page begins; and few at once, for their values.
+            let asked = (limit - page.entries.len() + 1).min(SCAN_ENTRIES_MAX);
+            let params = (from.clone(), end.clone(), u32::try_from(asked).unwrap_or(u32::MAX));
+            let mut found = answered!(calls.call(self.scan, params).await);
+            let last = if found.len() == asked { found.pop().map(|(key, _)| key) } else { None };
+            for (key, (value, version)) in found {
+                let value = if keys_only { Bytes::new() } else { value };
+                bytes += key.len() + value.len();
+                if page.entries.len() == limit || (bytes > PAGE_BYTES_MAX && !page.entries.is_empty()) {
+                    page.next = Some(key);
+                    return good(page);
+                }
+                page.entries.push(WitKeyedEntry { key, entry: entry((value, version)) });
+            }
+            match last {
+                None => return good(page),
+                Some(next) if page.entries.len() == limit => {
+                    page.next = Some(next);
+                    return good(page);
+                }
+                Some(next) => from = next,
+            }
+        }
     }
 
     /// One write, and at most the check on its key: it declares no transactions.
     pub(super) async fn commit(
         &mut self,
         calls: &mut Calls<'_>,
-        (mut checks, mut writes): CommitParams,
+        (checks, mut writes): CommitParams,
     ) -> Lifted<Vec<WitOutcome>> {
-        let (check, write) = (checks.pop(), writes.pop());
-        let key = match (&check, &write) {
-            _ if !checks.is_empty() || !writes.is_empty() => return unsupported("commits of several writes"),
-            (Some(check), Some(write)) if check.key != write.key => {
-                return unsupported("commits with a check on another key than the one written");
-            }
-            (Some(WitCheck { key, .. }), _) => key.clone(),
-            (None, Some(write)) => write.key.clone(),
-            (None, None) => return good(Vec::new()),
+        let write = writes.pop();
+        let checked = checks.first().map(|check| &check.key);
+        let Some(key) = write.as_ref().map(|write| &write.key).or(checked).cloned() else {
+            return good(Vec::new());
         };
-        let expect = match check.map(|check| check.expect) {
-            None => OldExpectation::Anything,
-            Some(WitExpectation::Absent) => OldExpectation::Absent,
-            Some(WitExpectation::Present) => OldExpectation::Present,
-            Some(WitExpectation::Version(version)) => OldExpectation::Version(version),
-        };
+        if !writes.is_empty() || checks.iter().any(|check| check.key != key) {
+            return unsupported("commits over several keys");
+        }
+        let mut expect = OldExpectation::Anything;
+        for check in checks {
+            expect = match both(expect, check.expect) {
+                Some(both) => both,
+                None => return bad(WitError::Conflict(key.as_ref().to_owned())),
+            };
+        }
         let change = match write.map(|write| write.change) {
             None => None,
             Some(WitChange::Put(put)) if put.ttl_ms.is_some() => return unsupported("a time to live"),
@@ -239,6 +259,26 @@ impl Kv {
     /// The function for keys of any shorter life.
     fn get_for<'k>(&self) -> TypedFunc<(&'k str,), Answer<Option<OldEntry>>> {
         self.get
+    }
+}
+
+/// What must be so where two things must; none where that can't be.
+fn both(one: OldExpectation, other: WitExpectation) -> Option<OldExpectation> {
+    match (one, other) {
+        (OldExpectation::Anything | OldExpectation::Absent, WitExpectation::Absent) => {
+            Some(OldExpectation::Absent)
+        }
+        (OldExpectation::Anything | OldExpectation::Present, WitExpectation::Present) => {
+            Some(OldExpectation::Present)
+        }
+        (OldExpectation::Anything | OldExpectation::Present, WitExpectation::Version(version)) => {
+            Some(OldExpectation::Version(version))
+        }
+        (OldExpectation::Version(version), WitExpectation::Present) => Some(OldExpectation::Version(version)),
+        (OldExpectation::Version(one), WitExpectation::Version(other)) if one == other => {
+            Some(OldExpectation::Version(one))
+        }
+        _ => None,
     }
 }
 

@@ -6,7 +6,9 @@
 use std::{path::Path, sync::Arc};
 
 use larder_conformance::kv::{self, Options, Subject};
-use larder_core::{BoxFuture, Capabilities, Commit, ErrorKind, Expectation, Key, KvStore, ManualClock, Result};
+use larder_core::{
+    BoxFuture, Capabilities, Commit, ErrorKind, Expectation, Key, KvStore, ManualClock, Result,
+};
 
 use crate::{Engine, EngineOptions, KvPlugin, Mode, PluginOptions, Source, World, inspect};
 
