@@ -8,4 +8,5 @@ mod config;
 mod kv;
 mod migrate;
 mod migrate_servers;
+mod new_projects;
 mod plugin;

@@ -27,6 +27,7 @@ use crate::{
     request::{Health, Request},
     source::Source,
     state::State,
+    supervision::PluginReport,
 };
 
 /// A component as a key-value store. Cheap to clone; the clones share its instances.
@@ -68,6 +69,17 @@ impl KvPlugin {
     /// flight did not end.
     pub async fn swap(&self, source: &Source) -> Result<Swapped> {
         self.0.swap(source).await
+    }
+
+    /// How the plugin does: whether it is called, what its calls came to, what waits.
+    pub fn report(&self) -> PluginReport {
+        self.0.report()
+    }
+
+    /// Forgets the strikes of the component that serves, and ends its back-off or quarantine, for each plugin of the engine
+    /// that runs the same bytes.
+    pub fn release(&self) {
+        self.0.release();
     }
 
     /// The number of the generation that serves, from 1 on.

@@ -5,7 +5,10 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use larder_core::{Clock, SystemClock};
 use tokio::sync::Semaphore;
 
-use crate::network::{Resolver, SystemResolver, TcpGrant};
+use crate::{
+    network::{Resolver, SystemResolver, TcpGrant},
+    supervision::SupervisionRules,
+};
 
 /// Most names that are being resolved at once for all instances of a plugin: each holds a thread of the host.
 pub(crate) const LOOKUPS_MAX: usize = 8;
@@ -24,9 +27,11 @@ pub struct PluginOptions {
     pub grants: Grants,
     /// What it may use.
     pub limits: PluginLimits,
+    /// What its component may do wrong.
+    pub supervision: SupervisionRules,
     /// How it is called.
     pub mode: Mode,
-    /// The wall clock that it sees, and that expiries are counted by.
+    /// The wall clock that it sees, and that expiries and back-offs are counted by.
     pub clock: Arc<dyn Clock>,
     /// What resolves the names of its grants.
     pub resolver: Arc<dyn Resolver>,
@@ -43,6 +48,7 @@ impl PluginOptions {
             sha256: None,
             grants: Grants::default(),
             limits: PluginLimits::default(),
+            supervision: SupervisionRules::default(),
             mode: Mode::default(),
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver),
@@ -92,6 +98,13 @@ impl PluginOptions {
         self
     }
 
+    /// Sets what its component may do wrong.
+    #[must_use]
+    pub fn with_supervision(mut self, rules: SupervisionRules) -> Self {
+        self.supervision = rules;
+        self
+    }
+
     /// Sets how it is called.
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
@@ -121,6 +134,7 @@ impl fmt::Debug for PluginOptions {
             .field("sha256", &self.sha256)
             .field("grants", &self.grants)
             .field("limits", &self.limits)
+            .field("supervision", &self.supervision)
             .field("mode", &self.mode)
             .finish_non_exhaustive()
     }
@@ -204,6 +218,8 @@ pub struct PluginLimits {
     pub call_bytes_max: usize,
     /// Most instances of a plugin that allows several.
     pub instances_max: usize,
+    /// Most callers that wait for an instance; one more is told to come back.
+    pub waiting_max: usize,
     /// Largest component, in bytes.
     pub component_bytes_max: usize,
     /// How long a swap waits for the calls of the old generation, and callers for a swap.
@@ -220,6 +236,8 @@ impl Default for PluginLimits {
             // A page of a scan (4 MiB) and a value of the largest size (8 MiB) with room for the frame.
             call_bytes_max: 32 << 20,
             instances_max: 4,
+            // Ten thousand calls a second wait so for a pause of a tenth of a second.
+            waiting_max: 1_024,
             // CPython as a component has 18 MB.
             component_bytes_max: 64 << 20,
             drain: Duration::from_secs(30),

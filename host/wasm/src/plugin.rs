@@ -18,9 +18,11 @@ use crate::{
     job::Job,
     options::PluginOptions,
     prepared::{Prepared, Style},
+    queue::Queue,
     request::Request,
     seats::Seats,
     source::Source,
+    supervision::{PluginReport, Supervisor},
 };
 
 /// What a swap did.
@@ -55,12 +57,20 @@ impl<X: Exports> Plugin<X> {
         next: Option<X::Next>,
     ) -> Result<Self> {
         let options = Arc::new(options);
+        let supervisor = Supervisor::new(&options, world);
         let loaded = Prepared::read(source, &options).await?;
+        supervisor.check(engine, &loaded.digest)?;
         let prepared = Prepared::build(engine, source, loaded, &options, world).await?;
         let is_inline = prepared.style == Style::Inline;
-        let seats = is_inline.then(|| Arc::new(Seats::new(options.limits.instances_max)));
-        let host = Host { engine: Arc::clone(engine), options, next, seats };
+        let queue = Arc::new(Queue::new(options.limits.waiting_max));
+        let seats = || {
+            let attention = Arc::clone(&supervisor.attention);
+            Arc::new(Seats::new(options.limits.instances_max, Arc::clone(&queue), attention))
+        };
+        let seats = is_inline.then(seats);
+        let host = Host { engine: Arc::clone(engine), options, next, seats, queue, supervisor };
         let first = Generation::start(&host, prepared, 1, None).await?;
+        first.watched.take_over(None);
         first.serve();
         tracing::info!(plugin = host.options.name, digest = first.digest, "plugin loaded");
         Ok(Self { host, world, current: ArcSwap::from_pointee(first), swapping: Mutex::new(()) })
@@ -75,8 +85,8 @@ impl<X: Exports> Plugin<X> {
         }
     }
 
-    /// Runs a request on this thread, if the plugin is called inline and an instance is ready; else nothing was done. The
-    /// whole of a hot call: it takes a slot's lock and compares a number.
+    /// Runs a request on this thread, if the plugin is called inline, an instance is ready and nobody looks closer; else
+    /// nothing was done. The whole of a hot call: it takes a slot's lock and compares two numbers.
     #[inline]
     pub(crate) fn call_now<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
         match self.host.seats.as_ref()?.call(request)? {
@@ -88,7 +98,9 @@ impl<X: Exports> Plugin<X> {
     /// Runs a job in the current generation, whatever that takes.
     pub(crate) async fn run<J: Job<X>>(&self, mut job: J) -> Result<J::Output> {
         loop {
-            match self.current.load_full().call(job).await {
+            let current = self.current.load_full();
+            current.watched.admit().map_err(|refused| self.about(refused, J::OPERATION))?;
+            match current.call(job).await {
                 Turn::Done(done) => return done.map_err(|e| self.about(e, J::OPERATION)),
                 // A closed generation has a successor already, so this ends.
                 Turn::Again(again) => job = again,
@@ -111,7 +123,9 @@ impl<X: Exports> Plugin<X> {
 
     #[cold]
     fn about(&self, error: Error, operation: &'static str) -> Error {
-        error.operation(operation).with("plugin", self.name())
+        let error = error.operation(operation).with("plugin", self.name());
+        self.host.supervisor.failed(&error);
+        error
     }
 
     /// The current generation, held for several calls that belong together: a swap waits for their end.
@@ -140,6 +154,17 @@ impl<X: Exports> Plugin<X> {
 
     pub(crate) fn current(&self) -> Arc<Generation<X>> {
         self.current.load_full()
+    }
+
+    /// How the plugin does.
+    pub(crate) fn report(&self) -> PluginReport {
+        let current = self.current.load();
+        current.watched.report(&current.look(), &self.host.queue)
+    }
+
+    /// Forgets the strikes of the component that serves, for each plugin that runs it.
+    pub(crate) fn release(&self) {
+        self.current.load().watched.release();
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -179,6 +204,7 @@ impl<X: Exports> Plugin<X> {
         if from == to {
             return Ok(Swapped { from, to, generation: old.number, drained: true });
         }
+        self.host.supervisor.check(&self.host.engine, &to)?;
         let prepared =
             Prepared::build(&self.host.engine, source, loaded, &self.host.options, self.world).await?;
         let drain = self.host.options.limits.drain;
@@ -191,7 +217,7 @@ impl<X: Exports> Plugin<X> {
             return Ok(Swapped { from, to, generation: old.number + 1, drained: true });
         }
         let new = self.start(prepared, old, None).await?;
-        self.put_in_place(new);
+        self.put_in_place(old, new);
         let ended = tokio::time::timeout(drain, old.end_streams()).await.is_ok();
         let drained = Arc::clone(old).retire().await && ended;
         Ok(Swapped { from, to, generation: old.number + 1, drained })
@@ -218,6 +244,7 @@ impl<X: Exports> Plugin<X> {
                 // so that whoever finds the old one closed finds another.
                 let new = Arc::new(new);
                 self.current.store(Arc::clone(&new));
+                new.watched.take_over(Some(&old.watched));
                 paused.close();
                 new.serve();
                 Ok(())
@@ -232,10 +259,11 @@ impl<X: Exports> Plugin<X> {
         }
     }
 
-    fn put_in_place(&self, new: Generation<X>) {
+    fn put_in_place(&self, old: &Generation<X>, new: Generation<X>) {
         let new = Arc::new(new);
         self.current.store(Arc::clone(&new));
         new.serve();
+        new.watched.take_over(Some(&old.watched));
     }
 
     async fn start(

@@ -37,6 +37,16 @@ impl<X> FiberPool<X> {
         Arc::clone(&self.permits).acquire_owned().await.ok()
     }
 
+    /// How many instances are there, and how many of them are in a call.
+    pub(crate) fn look(&self) -> (usize, usize) {
+        let busy = (self.size as usize).saturating_sub(self.permits.available_permits());
+        (lock(&self.idle).len() + busy, busy)
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.size as usize
+    }
+
     pub(crate) fn take(&self) -> Option<Box<Instance<X>>> {
         lock(&self.idle).pop()
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod inspect;
+mod new;
 
 use clap::Subcommand;
 
@@ -10,6 +11,8 @@ use crate::failure::Failure;
 /// Commands on components.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a project for a new plugin: it builds, holds the contract, and says how to go on
+    New(new::Args),
     /// Print what a component is and what it asks for; runs nothing of it
     Inspect(inspect::Args),
     /// Run the whole conformance suite over a component and print what holds and what does not
@@ -18,6 +21,7 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::New(args) => new::run(&args),
         Command::Inspect(args) => inspect::run(args).await,
         Command::Check(args) => check::run(args).await,
     }
