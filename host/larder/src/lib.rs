@@ -38,6 +38,7 @@ mod plan;
 mod plugins;
 mod stack;
 mod storage;
+pub mod wasi;
 
 pub use application::{
     application_host, close_application_kv_store, configure_application_kv_store, kv_store,

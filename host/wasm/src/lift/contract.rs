@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use wasmtime::component::InstancePre;
 
-use crate::{standard::Keyvalue, state::State, versions::Old};
+use crate::{
+    standard::{Blobstore, Keyvalue},
+    state::State,
+    versions::Old,
+};
 
 /// What a component keeps to.
 #[derive(Debug, Clone)]
@@ -15,6 +19,8 @@ pub(crate) enum Contract {
     Old(Old),
     /// `wasi:keyvalue`, of this shape.
     Keyvalue(Arc<Keyvalue>),
+    /// `wasi:blobstore`.
+    Blobstore(Arc<Blobstore>),
 }
 
 /// A linked component with what it keeps to.

@@ -35,7 +35,7 @@ impl KvLift {
     /// Finds the functions; none where the component keeps to this host's own contract, or is of another kind.
     pub(crate) fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Option<Self>> {
         Ok(match contract {
-            Contract::Own => None,
+            Contract::Own | Contract::Blobstore(_) => None,
             Contract::Old(old) => Some(Self::Old(OldKv::load(*old, loader)?)),
             Contract::Keyvalue(shape) => Some(Self::Bucket(Box::new(Bucket::load(shape, loader)?))),
         })

@@ -15,7 +15,10 @@ use bytes::Bytes;
 use larder_core::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use wasmtime::component::{ComponentType, Lift, Lower, ResourceAny, TypedFunc};
 
-use super::shape::{Batch, Keyvalue};
+use super::{
+    settings,
+    shape::{Batch, Keyvalue},
+};
 use crate::{
     bindings::{
         WitError, WitUnavailable,
@@ -31,8 +34,6 @@ use crate::{
 
 /// The setting that names the bucket; it is larder's, and not handed on.
 const BUCKET: &str = "bucket";
-/// The bucket that is opened where none is named.
-const BUCKET_DEFAULT: &str = "default";
 
 /// How often a swap is tried again for one addition. Each of them failed because another succeeded, so this many mean a
 /// component that never succeeds.
@@ -126,18 +127,12 @@ impl Bucket {
     pub(crate) async fn configure(
         &mut self,
         calls: &mut Calls<'_>,
-        settings: &[(String, String)],
+        given: &[(String, String)],
     ) -> Lifted<()> {
-        let named = settings.iter().find(|(name, _)| name == BUCKET).map(|(_, bucket)| bucket.as_str());
-        let own: Vec<_> = settings.iter().filter(|(name, _)| name != BUCKET).cloned().collect();
-        if let (Some((name, _)), false) = (own.first(), self.reads_settings) {
-            return bad(WitError::Invalid(format!(
-                "the component imports no `wasi:config` that could tell it the setting `{name}`; larder itself knows `{BUCKET}`, \
-                 and a grant of environment variables may serve instead"
-            )));
-        }
-        calls.store.data_mut().settings = own;
-        let identifier = named.unwrap_or(BUCKET_DEFAULT).to_owned();
+        let identifier = match settings::take(calls, given, BUCKET, self.reads_settings) {
+            Ok(identifier) => identifier,
+            Err(error) => return bad(error),
+        };
         let (opened,) = calls.call(self.open, (identifier.clone(),)).await?;
         match opened {
             Ok(bucket) => {

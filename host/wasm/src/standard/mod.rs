@@ -1,12 +1,15 @@
 //! Components that export interfaces of WASI, as storage backends.
 //!
-//! What such a component exports says less than the contract asks, so it is declared to do less: see [`Bucket`].
+//! What such a component exports says less than the contract asks, so it is declared to do less: see [`Bucket`] and [`Objects`].
 //! It has no `lifecycle`: its settings are read through `wasi:config`, if it imports that, and else refused, since nobody would
 //! read them. One instance owns the data, because nothing says that several would share it.
 
 mod bucket;
 mod config;
+mod objects;
+mod settings;
 mod shape;
+mod sink;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +17,12 @@ use std::{fmt, sync::Arc};
 
 use wasmtime::{Engine, component::types};
 
-pub(crate) use self::{bucket::Bucket, config::add_to_linker, shape::Keyvalue};
+pub(crate) use self::{
+    bucket::Bucket,
+    config::add_to_linker,
+    objects::Objects,
+    shape::{Blobstore, Keyvalue},
+};
 use crate::{inspect::World, lift::Contract};
 
 /// What of WASI makes a component a store.
@@ -22,6 +30,8 @@ use crate::{inspect::World, lift::Contract};
 pub(crate) enum Standard {
     /// `wasi:keyvalue`.
     Keyvalue(Arc<Keyvalue>),
+    /// `wasi:blobstore`.
+    Blobstore(Arc<Blobstore>),
 }
 
 impl Standard {
@@ -30,20 +40,25 @@ impl Standard {
     /// # Errors
     /// What of it is as in no draft.
     pub(crate) fn find(engine: &Engine, component: &types::Component) -> Option<Result<Self, String>> {
-        let found = shape::keyvalue(engine, component)?;
-        Some(found.map(|shape| Self::Keyvalue(Arc::new(shape))))
+        if let Some(found) = shape::keyvalue(engine, component) {
+            return Some(found.map(|shape| Self::Keyvalue(Arc::new(shape))));
+        }
+        let found = shape::blobstore(engine, component)?;
+        Some(found.map(|shape| Self::Blobstore(Arc::new(shape))))
     }
 
     /// The world in whose place it stands.
     pub(crate) fn world(&self) -> World {
         match self {
             Self::Keyvalue(_) => World::KvBackend,
+            Self::Blobstore(_) => World::BlobBackend,
         }
     }
 
     pub(crate) fn contract(&self) -> Contract {
         match self {
             Self::Keyvalue(shape) => Contract::Keyvalue(Arc::clone(shape)),
+            Self::Blobstore(shape) => Contract::Blobstore(Arc::clone(shape)),
         }
     }
 }
@@ -52,6 +67,7 @@ impl fmt::Display for Standard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Keyvalue(shape) => shape.fmt(f),
+            Self::Blobstore(shape) => f.write_str(&shape.blobstore),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Which draft of `wasi:keyvalue` a component exports.
+//! Which draft of `wasi:keyvalue` a component exports, and whether it exports all of `wasi:blobstore`.
 //!
-//! The drafts were never released, and one version string stands for several shapes: cursors are numbers or texts, increments
+//! The drafts of `wasi:keyvalue` were never released, and one version string stands for several shapes: cursors are numbers or texts, increments
 //! are of `u64` or `s64`, `get-many` answers in two ways, and some publish all of it as async functions. So the shape is read from the
 //! types of the functions, and the version is only shown.
 
@@ -13,8 +13,10 @@ use wasmtime::{
 
 use super::config;
 
-/// The package.
-pub(crate) const KEYVALUE: &str = "wasi:keyvalue/";
+/// The packages.
+const KEYVALUE: &str = "wasi:keyvalue/";
+const BLOBSTORE: &str = "wasi:blobstore/";
+const IO: &str = "wasi:io/";
 
 /// The shape of an exported `wasi:keyvalue`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +73,7 @@ pub(crate) enum Batch {
 /// # Errors
 /// What is not as in any draft that is known.
 pub(crate) fn keyvalue(engine: &Engine, component: &types::Component) -> Option<Result<Keyvalue, String>> {
-    let store = exported(engine, component, "store")?;
+    let store = exported(engine, component, KEYVALUE, "store")?;
     Some(read(engine, component, store))
 }
 
@@ -85,7 +87,7 @@ fn read(
         Type::Option(option) if option.ty() == Type::String => Cursor::Text,
         _ => return Err(unknown(&store, "[method]bucket.list-keys")),
     };
-    let batch = match exported(engine, component, "batch") {
+    let batch = match exported(engine, component, KEYVALUE, "batch") {
         None => None,
         Some((name, instance)) => {
             let get_many = function(engine, &name, &instance, "get-many")?;
@@ -93,7 +95,7 @@ fn read(
             Some((name, shape))
         }
     };
-    let swaps = match exported(engine, component, "atomics") {
+    let swaps = match exported(engine, component, KEYVALUE, "atomics") {
         None => None,
         Some((name, instance)) => {
             argument(engine, &name, &instance, "increment", 2)?;
@@ -105,15 +107,51 @@ fn read(
     Ok(Keyvalue { store, cursor, batch, swaps, reads_settings })
 }
 
-/// An exported interface of the package, whatever its version.
+/// An exported `wasi:blobstore`, by the names of its interfaces with their versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blobstore {
+    pub(crate) types: String,
+    pub(crate) container: String,
+    pub(crate) blobstore: String,
+    /// `streams` and `error` of `wasi:io`, in which its bodies are.
+    pub(crate) streams: (String, String),
+    /// Whether it imports what tells it its settings.
+    pub(crate) reads_settings: bool,
+}
+
+/// The same of `wasi:blobstore`. Its functions are compared when they are found.
+///
+/// # Errors
+/// What is missing of it.
+pub(crate) fn blobstore(engine: &Engine, component: &types::Component) -> Option<Result<Blobstore, String>> {
+    let (blobstore, _) = exported(engine, component, BLOBSTORE, "blobstore")?;
+    let named = |package, interface: &str, why: &str| {
+        let found = exported(engine, component, package, interface).map(|(name, _)| name);
+        found.ok_or_else(|| format!("it exports `{blobstore}` without `{package}{interface}`{why}"))
+    };
+    let streams = ", and larder writes bodies into streams of the component's own";
+    let found = || {
+        Ok(Blobstore {
+            types: named(BLOBSTORE, "types", "")?,
+            container: named(BLOBSTORE, "container", "")?,
+            streams: (named(IO, "streams", streams)?, named(IO, "error", streams)?),
+            reads_settings: component.imports(engine).any(|(name, _)| config::NAMES.contains(&name)),
+            blobstore: blobstore.clone(),
+        })
+    };
+    Some(found())
+}
+
+/// An exported interface of a package, whatever its version.
 fn exported(
     engine: &Engine,
     component: &types::Component,
+    package: &str,
     interface: &str,
 ) -> Option<(String, ComponentInstance)> {
     component.exports(engine).find_map(|(name, item)| match item.ty {
         ComponentItem::ComponentInstance(instance) => {
-            let own = name.strip_prefix(KEYVALUE)?.split('@').next()? == interface;
+            let own = name.strip_prefix(package)?.split('@').next()? == interface;
             own.then(|| (name.to_owned(), instance))
         }
         _ => None,
