@@ -52,7 +52,7 @@ pub use larder_core::{
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
 pub use larder_wasm::{Inspection, Mode, Source, Swapped, TcpGrant, Want, WantKind, World};
-pub use plan::{CACHE, Comparison, Plan, STATE, STORAGE};
+pub use plan::{CACHE, Comparison, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};
 pub use stack::{Metrics, OperationMetrics};
 pub use storage::{FileStorage, PipelineStorage};

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -25,6 +26,8 @@ use crate::{
 /// The plugins of a [`Host`](crate::Host).
 pub struct Plugins {
     plans: BTreeMap<String, PluginPlan>,
+    /// Where compiled plugins are kept.
+    compiled: Option<PathBuf>,
     /// One for all plugins; none before the first.
     engine: Option<Arc<Engine>>,
     loaded: BTreeMap<String, Loaded>,
@@ -85,8 +88,8 @@ impl Component {
 }
 
 impl Plugins {
-    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>) -> Self {
-        Self { plans, engine: None, loaded: BTreeMap::new() }
+    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>, compiled: Option<PathBuf>) -> Self {
+        Self { plans, compiled, engine: None, loaded: BTreeMap::new() }
     }
 
     /// The loaded plugins, in alphabetical order.
@@ -196,7 +199,11 @@ impl Plugins {
         let plan = self.plans.get(name).ok_or_else(|| self.unknown(name))?;
         let engine = match &self.engine {
             Some(engine) => Arc::clone(engine),
-            None => Engine::new(EngineOptions::default())?,
+            None => {
+                let mut options = EngineOptions::default();
+                options.compiled = self.compiled.clone();
+                Engine::new(options)?
+            }
         };
         self.engine = Some(Arc::clone(&engine));
         Ok((engine, Source::file(&plan.path), options(name, plan)))

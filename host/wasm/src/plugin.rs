@@ -58,9 +58,9 @@ impl<X: Exports> Plugin<X> {
     ) -> Result<Self> {
         let options = Arc::new(options);
         let supervisor = Supervisor::new(&options, world);
-        let loaded = Prepared::read(source, &options).await?;
-        supervisor.check(engine, &loaded.digest)?;
-        let prepared = Prepared::build(engine, source, loaded, &options, world).await?;
+        let read = Prepared::read(engine, source, &options).await?;
+        supervisor.check(engine, read.digest())?;
+        let prepared = Prepared::build(engine, source, read, &options, world).await?;
         let is_inline = prepared.style == Style::Inline;
         let queue = Arc::new(Queue::new(options.limits.waiting_max));
         let seats = || {
@@ -199,14 +199,14 @@ impl<X: Exports> Plugin<X> {
     }
 
     async fn swap_from(&self, old: &Arc<Generation<X>>, source: &Source) -> Result<Swapped> {
-        let loaded = Prepared::read(source, &self.host.options).await?;
-        let (from, to) = (old.digest.clone(), loaded.digest.clone());
+        let read = Prepared::read(&self.host.engine, source, &self.host.options).await?;
+        let (from, to) = (old.digest.clone(), read.digest().to_owned());
         if from == to {
             return Ok(Swapped { from, to, generation: old.number, drained: true });
         }
         self.host.supervisor.check(&self.host.engine, &to)?;
         let prepared =
-            Prepared::build(&self.host.engine, source, loaded, &self.host.options, self.world).await?;
+            Prepared::build(&self.host.engine, source, read, &self.host.options, self.world).await?;
         let drain = self.host.options.limits.drain;
         if X::is_one(&old.description) {
             let ended = tokio::time::timeout(drain, old.end_streams()).await;

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use larder_core::{Error, ErrorKind, Result};
+
 use crate::{
+    compiler::{Compiler, Read},
     engine::{Engine, LinkerKind},
     inspect::{self, World},
     lift::Linked,
     options::{Mode, PluginOptions},
-    source::{Loaded, Source},
+    source::Source,
 };
-use larder_core::{Error, ErrorKind, Result};
 
 /// How the instances of a generation are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +30,12 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads a component; nothing of it is compiled yet.
-    pub(crate) async fn read(source: &Source, options: &PluginOptions) -> Result<Loaded> {
+    /// Reads a component; nothing of it is compiled yet, unless it was before.
+    pub(crate) async fn read(engine: &Arc<Engine>, source: &Source, options: &PluginOptions) -> Result<Read> {
         let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, options.sha256.clone());
-        tokio::task::spawn_blocking(move || from.load(limit, pin.as_deref()))
+        let engine = Arc::clone(engine);
+        let reading = move || engine.compiler().read(engine.wasmtime(), &from, limit, pin.as_deref());
+        tokio::task::spawn_blocking(reading)
             .await
             .map_err(|e| Error::new(ErrorKind::Plugin, "reading the component panicked").caused_by(e))
             .flatten()
@@ -42,12 +46,12 @@ impl Prepared {
     pub(crate) async fn build(
         engine: &Arc<Engine>,
         source: &Source,
-        loaded: Loaded,
+        read: Read,
         options: &PluginOptions,
         world: World,
     ) -> Result<Self> {
-        let digest = loaded.digest.clone();
-        let component = engine.compile(loaded, &options.name).await?;
+        let digest = read.digest().to_owned();
+        let component = Compiler::compile(engine, read, &options.name).await?;
         let about = |e: Error| e.with("plugin", &options.name).with("component", source);
         let names = inspect::Names::of(engine, &component);
         names.check(world, options).map_err(about)?;

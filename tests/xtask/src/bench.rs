@@ -21,8 +21,9 @@ enum Need {
 type Bench = (&'static str, &'static [Need]);
 
 /// Every bench.
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     ("plugin-call", &[Need::Plugins]),
+    ("plugin-load", &[Need::Plugins]),
     ("file-kv", &[]),
     ("blob-plugin", &[Need::Plugins]),
     ("redis-kv", &[Need::Server(Server::Redis)]),

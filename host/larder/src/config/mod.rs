@@ -52,8 +52,9 @@ pub(crate) use self::{
 };
 use self::{parse::Format, table::Table};
 
-/// The keys of the top level: the seed's three sections, then larder's own two.
-pub(crate) const SECTIONS: [&str; 5] = ["storage", "cache", "persistence", "stores", "plugins"];
+/// The keys of the top level: the seed's three sections, then larder's own.
+pub(crate) const SECTIONS: [&str; 6] =
+    ["storage", "cache", "persistence", "stores", "plugins", "plugin_cache"];
 
 /// Largest configuration file in bytes: far above what a person writes, far below what hurts.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -81,6 +82,9 @@ pub struct Config {
     pub stores: BTreeMap<String, StoreSection>,
     /// WebAssembly plugins by name. A plugin's name can stand wherever a backend is named.
     pub plugins: BTreeMap<String, PluginSection>,
+    /// The folder where compiled plugins are kept, or `off`. Where it is not given, the user's own folder for such
+    /// things, if the environment names one.
+    pub plugin_cache: Option<String>,
     pub(crate) origin: Origin,
     pub(crate) environment: Environment,
 }
@@ -174,7 +178,8 @@ impl Config {
         };
         let (storage, cache, persistence) = sections::read(&root)?;
         let (stores, plugins) = stores::read(&root)?;
-        Ok(Self { storage, cache, persistence, stores, plugins, origin, environment })
+        let plugin_cache = root.text_or_off("plugin_cache")?;
+        Ok(Self { storage, cache, persistence, stores, plugins, plugin_cache, origin, environment })
     }
 }
 

@@ -126,6 +126,14 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Text, or `off`, which YAML reads as `false` where nobody quotes it.
+    pub(super) fn text_or_off(&self, key: &str) -> Result<Option<String>> {
+        match self.map.get(key) {
+            Some(Value::Bool(false)) => Ok(Some("off".to_owned())),
+            _ => self.text(key),
+        }
+    }
+
     /// A setting for a plugin: text, a number or a truth value, handed over as text.
     pub(super) fn setting(&self, key: &str) -> Result<String> {
         match self.map.get(key) {

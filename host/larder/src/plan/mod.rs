@@ -5,6 +5,7 @@
 //! is granted, and where a value came from. Secrets are in it, but nothing prints them.
 
 mod backend;
+mod compiled;
 mod explain;
 mod folders;
 mod guards;
@@ -19,8 +20,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use larder_core::{Error, Result};
 use larder_wasm::TcpGrant;
 
-pub use self::wants::Comparison;
 pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
+pub use self::{compiled::compiled_folder, wants::Comparison};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 
 /// Name of the store that `persistence.state_backend` keeps.
@@ -38,6 +39,8 @@ pub struct Plan {
     pub(crate) origin: Origin,
     pub(crate) stores: BTreeMap<String, StorePlan>,
     pub(crate) plugins: BTreeMap<String, PluginPlan>,
+    /// Where compiled plugins are kept, if anywhere.
+    pub(crate) compiled: Option<PathBuf>,
     pub(crate) default_kv: Option<String>,
     pub(crate) default_blobs: Option<String>,
     pub(crate) warnings: Vec<String>,
@@ -112,6 +115,7 @@ impl Config {
             origin: self.origin.clone(),
             stores: BTreeMap::new(),
             plugins,
+            compiled: compiled::plan(self)?,
             default_kv: None,
             default_blobs: None,
             warnings: Vec::new(),
