@@ -12,9 +12,8 @@ use std::{
 
 mod standard {
     wit_bindgen::generate!({
-        path: ["wit/deps/io", "wit"],
-        world: "wasi:blobstore/provider",
-        generate_all,
+        path: "wit",
+        world: "provider",
     });
 }
 
