@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use larder_core::{
-    Capabilities, Commit, Key, Result as LarderResult,
-    limits::{COMMIT_BYTES_MAX, COMMIT_ITEMS_MAX, GET_MANY_MAX},
+    Capabilities, Commit, Error, Key, Result as LarderResult,
+    limits::{COMMIT_BYTES_MAX, COMMIT_ITEMS_MAX},
 };
 use wasmtime::{
     Result, StoreContextMut, bail,
@@ -22,6 +22,11 @@ use super::{
     keyvalue::{Bucket, DRAFT, DRAFT2, told},
 };
 use crate::bindings::wasi::StoreError;
+
+/// How many keys a store is asked for at once, so that few values past the limit are ever in memory.
+const GET_MANY_PORTION: usize = 32;
+/// Most bytes of values in one answer: what one call of a plugin may hand over, too.
+const GET_MANY_BYTES_MAX: usize = 32 << 20;
 
 /// Links both drafts.
 pub(super) fn add_to_linker<T: WasiStoresView>(linker: &mut Linker<T>) -> Result<()> {
@@ -127,8 +132,14 @@ fn error_value(error: StoreError) -> Val {
 async fn get_many(bucket: &Bucket, keys: &[Arc<str>]) -> LarderResult<Vec<Option<Bytes>>> {
     let keys = keys.iter().cloned().map(Key::new).collect::<LarderResult<Vec<Key>>>()?;
     let mut values = Vec::with_capacity(keys.len());
-    for portion in keys.chunks(GET_MANY_MAX) {
+    let mut bytes = 0;
+    for portion in keys.chunks(GET_MANY_PORTION) {
         let found = bucket.store.get_many(portion).await?;
+        bytes += found.iter().flatten().map(|entry| entry.value.len()).sum::<usize>();
+        if bytes > GET_MANY_BYTES_MAX {
+            let message = format!("the values have more than {GET_MANY_BYTES_MAX} bytes; ask for fewer at once");
+            return Err(Error::invalid(message));
+        }
         values.extend(found.into_iter().map(|entry| entry.map(|entry| entry.value)));
     }
     Ok(values)
