@@ -19,9 +19,11 @@ mod calls;
 mod compiled;
 mod embedder;
 mod host;
+mod http;
 mod loading;
 mod network;
 mod swaps;
+mod testing;
 
 fn engine() -> Arc<Engine> {
     Engine::new(EngineOptions::default()).expect("this machine runs WebAssembly")

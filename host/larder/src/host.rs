@@ -12,6 +12,7 @@ use crate::{
     kv::Kv,
     plan::Plan,
     plugins::Plugins,
+    seams::{Production, Seams},
 };
 
 /// Stores and plugins, opened from a [`Plan`]. It owns their threads and tasks, and ends them.
@@ -44,11 +45,16 @@ impl Host {
     /// As the store at fault answers, with its name: `config`, `unavailable` (another process has the
     /// folder), `corrupt`, `denied`, `plugin`. What was opened before it is closed again.
     pub async fn open(plan: Plan) -> Result<Self> {
+        Self::open_with(plan, &Production).await
+    }
+
+    /// The same with other seams: how [`testing`](crate::testing) opens one.
+    pub(crate) async fn open_with(plan: Plan, seams: &dyn Seams) -> Result<Self> {
         for warning in plan.warnings() {
             tracing::warn!("{warning}");
         }
         larder_backends::tls::choose_provider();
-        let Assembly { kv, blobs, closing, plugins } = assemble(&plan).await?;
+        let Assembly { kv, blobs, closing, plugins } = assemble(&plan, seams).await?;
         Ok(Self { plan, kv, blobs, closing, plugins })
     }
 

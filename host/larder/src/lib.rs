@@ -36,8 +36,10 @@ pub mod kv;
 pub mod migrate;
 mod plan;
 mod plugins;
+mod seams;
 mod stack;
 mod storage;
+pub mod testing;
 pub mod wasi;
 
 pub use application::{
@@ -51,7 +53,7 @@ pub use larder_core::{
     Capabilities, Clock, Commit, Description, Effect, Entry, Error, ErrorKind, Expectation, Key, KeyRange,
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
-pub use larder_wasm::{Inspection, Mode, Source, Swapped, TcpGrant, Want, WantKind, World};
+pub use larder_wasm::{HttpGrant, Inspection, Mode, Source, Swapped, TcpGrant, Want, WantKind, World};
 pub use plan::{CACHE, Comparison, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};
 pub use stack::{Metrics, OperationMetrics};

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use larder_core::{Error, KvStore, Result};
+use larder_core::{Clock, Error, KvStore, Result};
 use larder_wasm::{
     Access, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginLimits, PluginOptions,
     Source, Swapped,
@@ -30,6 +30,8 @@ pub struct Plugins {
     compiled: Option<PathBuf>,
     /// One for all plugins; none before the first.
     engine: Option<Arc<Engine>>,
+    /// The wall clock of all plugins.
+    clock: Arc<dyn Clock>,
     loaded: BTreeMap<String, Loaded>,
 }
 
@@ -88,8 +90,12 @@ impl Component {
 }
 
 impl Plugins {
-    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>, compiled: Option<PathBuf>) -> Self {
-        Self { plans, compiled, engine: None, loaded: BTreeMap::new() }
+    pub(crate) fn new(
+        plans: BTreeMap<String, PluginPlan>,
+        compiled: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { plans, compiled, engine: None, clock, loaded: BTreeMap::new() }
     }
 
     /// The loaded plugins, in alphabetical order.
@@ -206,7 +212,8 @@ impl Plugins {
             }
         };
         self.engine = Some(Arc::clone(&engine));
-        Ok((engine, Source::file(&plan.path), options(name, plan)))
+        let options = options(name, plan).with_clock(Arc::clone(&self.clock));
+        Ok((engine, Source::file(&plan.path), options))
     }
 
     fn loaded(&self, name: &str) -> Result<&Loaded> {
@@ -241,6 +248,7 @@ fn options(name: &str, plan: &PluginPlan) -> PluginOptions {
     options.sha256 = plan.sha256.clone();
     options.grants.env = plan.env.clone();
     options.grants.tcp = plan.tcp.clone();
+    options.grants.http = plan.http.clone();
     let folder = |folder: &crate::plan::FolderPlan| FolderGrant {
         host: folder.host.clone(),
         guest: folder.guest.clone(),

@@ -51,7 +51,7 @@ pub use compiler::Compilations;
 pub use engine::Engine;
 pub use inspect::{Inspection, World, inspect};
 pub use kv::KvPlugin;
-pub use network::{Resolver, SystemResolver, TcpGrant};
+pub use network::{HttpGrant, Resolver, SystemResolver, TcpGrant};
 pub use offer::{WasiStores, WasiStoresCtx, WasiStoresView, add_to_linker};
 pub use options::{Access, EngineOptions, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
 pub use plugin::Swapped;

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     compiled,
-    network::{Resolver, SystemResolver, TcpGrant},
+    network::{HttpGrant, Resolver, SystemResolver, TcpGrant, http::Pool},
     supervision::SupervisionRules,
 };
 
@@ -65,6 +65,8 @@ pub struct PluginOptions {
     pub resolver: Arc<dyn Resolver>,
     /// Bounds how many names are being resolved at once.
     pub(crate) lookups: Arc<Semaphore>,
+    /// Connections of its HTTP that wait for the next request; those of this plugin alone.
+    pub(crate) connections: Arc<Pool>,
 }
 
 impl PluginOptions {
@@ -81,6 +83,7 @@ impl PluginOptions {
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            connections: Arc::default(),
         }
     }
 
@@ -102,6 +105,13 @@ impl PluginOptions {
     #[must_use]
     pub fn with_tcp(mut self, grant: TcpGrant) -> Self {
         self.grants.tcp.push(grant);
+        self
+    }
+
+    /// Grants requests by HTTP to an origin.
+    #[must_use]
+    pub fn with_http(mut self, grant: HttpGrant) -> Self {
+        self.grants.http.push(grant);
         self
     }
 
@@ -177,12 +187,14 @@ pub struct Grants {
     pub env: Vec<(String, String)>,
     /// Hosts and ports that it may connect to.
     pub tcp: Vec<TcpGrant>,
+    /// Origins that it may send requests to by HTTP.
+    pub http: Vec<HttpGrant>,
 }
 
 impl Grants {
     /// Whether it reaches what a call may wait for.
     pub(crate) fn may_block(&self) -> bool {
-        !self.folders.is_empty() || !self.tcp.is_empty()
+        !self.folders.is_empty() || !self.tcp.is_empty() || !self.http.is_empty()
     }
 }
 
@@ -193,6 +205,7 @@ impl fmt::Debug for Grants {
             .field("folders", &self.folders)
             .field("env", &env)
             .field("tcp", &self.tcp)
+            .field("http", &self.http)
             .finish()
     }
 }

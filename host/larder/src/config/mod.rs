@@ -17,6 +17,7 @@
 
 mod environment;
 mod origin;
+mod origins;
 mod overrides;
 mod parse;
 mod redact;
@@ -37,6 +38,7 @@ use serde_json::Value;
 
 pub use self::{
     environment::Environment,
+    origins::HttpSection,
     remote::{RedisSection, S3Section, SqlSection},
     sections::{CacheSection, FileSection, PersistenceSection, StorageSection},
     stores::{

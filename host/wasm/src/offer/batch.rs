@@ -137,7 +137,8 @@ async fn get_many(bucket: &Bucket, keys: &[Arc<str>]) -> LarderResult<Vec<Option
         let found = bucket.store.get_many(portion).await?;
         bytes += found.iter().flatten().map(|entry| entry.value.len()).sum::<usize>();
         if bytes > GET_MANY_BYTES_MAX {
-            let message = format!("the values have more than {GET_MANY_BYTES_MAX} bytes; ask for fewer at once");
+            let message =
+                format!("the values have more than {GET_MANY_BYTES_MAX} bytes; ask for fewer at once");
             return Err(Error::invalid(message));
         }
         values.extend(found.into_iter().map(|entry| entry.map(|entry| entry.value)));
