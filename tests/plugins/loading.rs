@@ -105,6 +105,15 @@ async fn a_component_of_wasi_without_settings_refuses_them_and_names_its_bucket(
 }
 
 #[tokio::test]
+async fn a_component_of_wasi_reads_its_settings_through_wasi_config() {
+    let options = PluginOptions::new("p").with_setting("name", "mine").with_setting("bucket", "mine");
+    KvPlugin::load(&engine(), &component("kv-wasi-draft2"), options).await.unwrap();
+    let options = PluginOptions::new("p").with_setting("name", "mine");
+    let loaded = KvPlugin::load(&engine(), &component("kv-wasi-draft2"), options).await;
+    assert_refused(loaded, ErrorKind::Config, &["no bucket `default`"]);
+}
+
+#[tokio::test]
 async fn an_import_that_is_not_granted_is_named() {
     refused(&component("kv-ungranted"), ErrorKind::Denied, &["wasi:sockets/", "not granted"]).await;
     let stranger = r#"(component

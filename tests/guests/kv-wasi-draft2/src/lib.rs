@@ -3,13 +3,16 @@
 use std::{cell::RefCell, collections::BTreeMap, ops::Bound};
 
 mod draft {
-    wit_bindgen::generate!({ path: "wit", world: "provider" });
+    wit_bindgen::generate!({ path: "wit", world: "provider", generate_all });
 }
 
-use draft::exports::wasi::keyvalue::{
-    atomics::{self, Cas, CasError, GuestCas},
-    batch,
-    store::{self, BucketBorrow, Error, GuestBucket, KeyResponse},
+use draft::{
+    exports::wasi::keyvalue::{
+        atomics::{self, Cas, CasError, GuestCas},
+        batch,
+        store::{self, BucketBorrow, Error, GuestBucket, KeyResponse},
+    },
+    wasi::config::store as config,
 };
 
 /// How many keys a listing answers at once.
@@ -25,7 +28,7 @@ fn read(key: &str) -> Option<Vec<u8>> {
 
 struct Provider;
 
-/// There is one bucket, `default`.
+/// There is one bucket, `default`, or as the setting `name` has it.
 struct Bucket;
 
 /// A key with the value that it had.
@@ -45,7 +48,9 @@ impl store::Guest for Provider {
     type Bucket = Bucket;
 
     fn open(identifier: String) -> Result<store::Bucket, Error> {
-        if identifier == "default" { Ok(store::Bucket::new(Bucket)) } else { Err(Error::NoSuchStore) }
+        let named = config::get("name").map_err(|error| Error::Other(format!("{error:?}")))?;
+        let own = named.as_deref().unwrap_or("default");
+        if identifier == own { Ok(store::Bucket::new(Bucket)) } else { Err(Error::NoSuchStore) }
     }
 }
 
