@@ -22,6 +22,8 @@ mod host;
 mod http;
 mod loading;
 mod network;
+mod stand_ins;
+mod supervision;
 mod swaps;
 mod testing;
 

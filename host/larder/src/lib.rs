@@ -53,7 +53,10 @@ pub use larder_core::{
     Capabilities, Clock, Commit, Description, Effect, Entry, Error, ErrorKind, Expectation, Key, KeyRange,
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
-pub use larder_wasm::{HttpGrant, Inspection, Mode, Source, Swapped, TcpGrant, Want, WantKind, World};
+pub use larder_wasm::{
+    HttpGrant, Inspection, LastError, Mode, PluginReport, PluginState, Source, Swapped, TcpGrant, Want,
+    WantKind, World,
+};
 pub use plan::{CACHE, Comparison, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};
 pub use stack::{Metrics, OperationMetrics};

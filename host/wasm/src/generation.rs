@@ -355,6 +355,17 @@ impl<X: Exports> Generation<X> {
         }
     }
 
+    /// The component, to be started anew.
+    pub(crate) fn prepared(&self) -> Prepared {
+        Prepared {
+            pre: self.pre.clone(),
+            style: self.style,
+            digest: self.digest.clone(),
+            source: self.source.clone(),
+            has_handoff: self.has_handoff,
+        }
+    }
+
     /// How many instances are there, how many of them are in a call, how many there may be; and how many calls the slots of
     /// an inline plugin saw.
     pub(crate) fn look(&self) -> Look {

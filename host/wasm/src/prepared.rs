@@ -21,6 +21,7 @@ pub(crate) enum Style {
 }
 
 /// A component that passed all checks that need no instance.
+#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) pre: Linked,
     pub(crate) style: Style,

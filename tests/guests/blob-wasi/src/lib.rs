@@ -183,7 +183,11 @@ impl blobstore::Guest for Provider {
     }
 
     fn get_container(name: ContainerName) -> Result<container::Container, String> {
-        if name == NAME { Ok(container::Container::new(Container)) } else { Err(format!("no container {name}")) }
+        if name == NAME {
+            Ok(container::Container::new(Container))
+        } else {
+            Err(format!("no container {name}"))
+        }
     }
 
     fn delete_container(_: ContainerName) -> Result<(), String> {

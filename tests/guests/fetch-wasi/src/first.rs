@@ -10,10 +10,12 @@ fn told(error: store::Error) -> String {
 pub(crate) fn visit(name: &str) -> Result<String, String> {
     let bucket = store::open(name).map_err(told)?;
     bucket.set("a", b"1").map_err(told)?;
-    batch::set_many(&bucket, &[("b".to_owned(), b"2".to_vec()), ("c".to_owned(), b"3".to_vec())]).map_err(told)?;
+    batch::set_many(&bucket, &[("b".to_owned(), b"2".to_vec()), ("c".to_owned(), b"3".to_vec())])
+        .map_err(told)?;
     let many = batch::get_many(&bucket, &["a", "nothing", "c"].map(str::to_owned)).map_err(told)?;
     let there = bucket.exists("a").map_err(told)?;
-    let sum = atomics::increment(&bucket, "visits", 40).and_then(|_| atomics::increment(&bucket, "visits", 2));
+    let sum =
+        atomics::increment(&bucket, "visits", 40).and_then(|_| atomics::increment(&bucket, "visits", 2));
     let sum = sum.map_err(told)?;
     let (mut keys, mut cursor, mut pages) = (Vec::new(), None, 0);
     loop {

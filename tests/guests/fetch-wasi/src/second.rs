@@ -12,7 +12,8 @@ fn told(error: store::Error) -> String {
 /// Writes, counts, swaps, and loses a swap to itself.
 pub(crate) fn visit(name: &str) -> Result<String, String> {
     let bucket = store::open(name).map_err(told)?;
-    batch::set_many(&bucket, &[("b".to_owned(), b"2".to_vec()), ("b".to_owned(), b"3".to_vec())]).map_err(told)?;
+    batch::set_many(&bucket, &[("b".to_owned(), b"2".to_vec()), ("b".to_owned(), b"3".to_vec())])
+        .map_err(told)?;
     let many = batch::get_many(&bucket, &["b", "nothing"].map(str::to_owned)).map_err(told)?;
     let sum = atomics::increment(&bucket, "visits", -2).map_err(told)?;
     let new = Cas::new(&bucket, "frontier").map_err(told)?;

@@ -6,11 +6,11 @@ mod first {
     wit_bindgen::generate!({ path: "wit", world: "kv-backend" });
 }
 
+use first::exports::larder::store::kv;
 use first::exports::larder::store::{
     kv::{Change, Description, Entry, Expectation, Features, Outcome},
     lifecycle,
 };
-use first::exports::larder::store::kv;
 use first::larder::store::types::Error;
 
 #[derive(Default)]
