@@ -108,6 +108,7 @@ pub(crate) type FinishParams = (Arc<str>, Vec<Arc<str>>);
 pub(crate) type WitDeleted = Vec<Result<(), WitError>>;
 
 /// What answers for `blob` in an instance.
+#[expect(clippy::large_enum_variant, reason = "one per instance, and nearly always the large one")]
 pub(crate) enum BlobExports {
     /// The component itself.
     Own(BlobFuncs),
