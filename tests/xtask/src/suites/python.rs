@@ -50,9 +50,7 @@ fn summary(line: &str) -> Option<Tally> {
     };
     let (passed, failed) = (number_of("passed"), number_of("failed"));
     let errors = number_of("error").or_else(|| number_of("errors"));
-    if passed.or(failed).or(errors).is_none() {
-        return None;
-    }
+    passed.or(failed).or(errors)?;
     Some(Tally { passed: passed.unwrap_or(0), failed: failed.unwrap_or(0) + errors.unwrap_or(0) })
 }
 
