@@ -40,6 +40,7 @@ mod seams;
 mod stack;
 mod storage;
 pub mod testing;
+pub mod wasi;
 
 pub use application::{
     application_host, close_application_kv_store, configure_application_kv_store, kv_store,
