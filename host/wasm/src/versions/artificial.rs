@@ -117,6 +117,7 @@ const SCAN_ENTRIES_MAX: usize = 3;
 /// Value and version.
 type OldEntry = (Bytes, u64);
 type Answer<T> = (Result<T, OldError>,);
+type RangeParams = (Arc<str>, Option<Arc<str>>, u32);
 type WriteParams = (Arc<str>, OldExpectation, Option<OldChange>);
 
 /// The functions of `lifecycle` and `kv`.
@@ -125,7 +126,7 @@ pub(crate) struct Kv {
     health: TypedFunc<(), Answer<()>>,
     describe: TypedFunc<(), Answer<OldDescription>>,
     get: TypedFunc<(&'static str,), Answer<Option<OldEntry>>>,
-    scan: TypedFunc<(Arc<str>, Option<Arc<str>>, u32), Answer<Vec<(Arc<str>, OldEntry)>>>,
+    scan: TypedFunc<RangeParams, Answer<Vec<(Arc<str>, OldEntry)>>>,
     write: TypedFunc<WriteParams, Answer<Option<OldOutcome>>>,
 }
 
