@@ -17,6 +17,7 @@ mod calls;
 mod host;
 mod loading;
 mod network;
+mod swap_checked;
 mod swaps;
 
 fn engine() -> Arc<Engine> {

@@ -31,6 +31,7 @@ pub mod backends;
 pub mod blobs;
 pub mod check;
 pub mod config;
+pub mod control;
 mod host;
 pub mod kv;
 pub mod migrate;
@@ -38,6 +39,7 @@ mod plan;
 mod plugins;
 mod stack;
 mod storage;
+mod watching;
 
 pub use application::{
     application_host, close_application_kv_store, configure_application_kv_store, kv_store,
@@ -50,8 +52,11 @@ pub use larder_core::{
     Capabilities, Clock, Commit, Description, Effect, Entry, Error, ErrorKind, Expectation, Key, KeyRange,
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
-pub use larder_wasm::{Inspection, Mode, Source, Swapped, TcpGrant, Want, WantKind, World};
-pub use plan::{CACHE, Comparison, Plan, STATE, STORAGE};
+pub use larder_wasm::{
+    AuditRecord, Inspection, Mode, ShadowOptions, Source, SwapOptions, SwapStep, Swapped, TcpGrant, Want,
+    WantKind, World,
+};
+pub use plan::{CACHE, Comparison, ControlAddress, Plan, STATE, STORAGE};
 pub use plugins::{PluginStatus, Plugins};
 pub use stack::{Metrics, OperationMetrics};
 pub use storage::{FileStorage, PipelineStorage};

@@ -20,6 +20,7 @@ use crate::{
     options::PluginOptions,
     pool::FiberPool,
     prepared::{Prepared, Style},
+    request::Request,
     seats::{Aside, Seat, Seats},
     state::State,
 };
@@ -169,6 +170,77 @@ impl<X: Exports> Generation<X> {
 
     fn seated(&self, instance: Instance<X>) -> Box<Seat<X>> {
         Box::new(Seat { number: self.number, about: self.description.clone(), instance })
+    }
+
+    /// How many instances it has.
+    pub(crate) fn in_use(&self) -> usize {
+        match &self.pool {
+            Pool::Inline(inline) => inline.seats.in_use(self.number),
+            Pool::Fiber(pool) => pool.in_use(),
+        }
+    }
+
+    /// Makes instances ahead of their calls, until there are `count`, or as many as there may be. Says how many there are.
+    pub(crate) async fn prewarm(self: &Arc<Self>, count: usize) -> Result<usize> {
+        let (width, deadline) = (self.width(), self.options.limits.deadline);
+        // The first one is there since the start.
+        let warm = count.min(width).max(1);
+        for _ in 1..warm {
+            let this = Arc::clone(self);
+            let making = async move { this.instance(None).await };
+            let instance = if self.options.holds_its_thread() {
+                on_a_thread(deadline, making).await?
+            } else {
+                within(deadline, making).await?
+            };
+            match &self.pool {
+                Pool::Inline(inline) => inline.aside.put([self.seated(instance)]),
+                Pool::Fiber(pool) => pool.give_back(Box::new(instance)),
+            }
+        }
+        Ok(warm)
+    }
+
+    fn width(&self) -> usize {
+        match &self.pool {
+            Pool::Inline(inline) => inline.width,
+            Pool::Fiber(pool) => pool.size(),
+        }
+    }
+
+    /// What it was started from, to be started again.
+    pub(crate) fn prepared(&self) -> Prepared {
+        Prepared {
+            pre: self.pre.clone(),
+            style: self.style,
+            digest: self.digest.clone(),
+            source: self.source.clone(),
+            has_handoff: self.has_handoff,
+        }
+    }
+
+    /// Runs a request on this thread in an instance of this generation, whichever serves; none where it is closed, or is not
+    /// called inline.
+    pub(crate) fn call_aside<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
+        let Pool::Inline(inline) = &self.pool else { return None };
+        inline.aside.enter(|| self.seat(), |seat| seat.call(request))
+    }
+
+    /// Waits until the calls that came before another generation served have ended, for as long as a drain may take, and
+    /// keeps the instances warm. Says whether all ended.
+    pub(crate) async fn rest(self: &Arc<Self>) -> bool {
+        match &self.pool {
+            Pool::Inline(_) => {
+                let this = Arc::clone(self);
+                let emptied = tokio::task::spawn_blocking(move || {
+                    if let Pool::Inline(inline) = &this.pool {
+                        inline.aside.put(inline.seats.take_all_blocking(this.number));
+                    }
+                });
+                emptied.await.is_ok()
+            }
+            Pool::Fiber(pool) => tokio::time::timeout(self.options.limits.drain, pool.pause()).await.is_ok(),
+        }
     }
 
     /// Lets calls come here. A fiber generation is served by being the current one.
@@ -388,7 +460,7 @@ pub(crate) enum Turn<R, T> {
 
 /// Bounds a start by the deadline. An inline instance is ready at the first poll, and then no timer is asked for:
 /// inline calls work on any thread.
-async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
     let mut work = std::pin::pin!(work);
     if let Poll::Ready(done) = futures::poll!(&mut work) {
         return done;

@@ -36,6 +36,7 @@ mod request;
 mod seats;
 mod source;
 mod state;
+mod swap;
 mod wants;
 
 pub use blob::BlobPlugin;
@@ -44,6 +45,8 @@ pub use inspect::{Inspection, World, inspect};
 pub use kv::KvPlugin;
 pub use network::{Resolver, SystemResolver, TcpGrant};
 pub use options::{Access, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
-pub use plugin::Swapped;
 pub use source::Source;
+pub use swap::{
+    Audit, AuditRecord, ReadySwap, ShadowOptions, SwapGroup, SwapOptions, SwapStep, Swapped, SwitchedSwap,
+};
 pub use wants::{Want, WantKind};

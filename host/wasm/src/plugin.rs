@@ -1,17 +1,20 @@
-//! A plugin: a current generation, and the swap to another one.
+//! A plugin: a name, and the generation that serves under it. How another one comes in its place is told in `swap`.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use larder_core::{Error, ErrorKind, Result};
 use tokio::{
-    sync::{Mutex, OwnedRwLockReadGuard},
+    sync::{Mutex, OwnedRwLockReadGuard, watch},
     task::JoinHandle,
 };
 
 use crate::{
     engine::Engine,
-    generation::{Generation, Host, Turn},
+    generation::{Generation, Host, Paused, Turn},
     hand_over::lost,
     inspect::World,
     instance::Exports,
@@ -21,29 +24,23 @@ use crate::{
     request::Request,
     seats::Seats,
     source::Source,
+    swap::{Place, Watch},
 };
-
-/// What a swap did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Swapped {
-    /// The digest that served before.
-    pub from: String,
-    /// The digest that serves now.
-    pub to: String,
-    /// The generation that serves now; the same as before where the digest is.
-    pub generation: u64,
-    /// Whether all calls of the old generation ended before it was dropped. Those that did not were left to end by
-    /// themselves, within their deadline.
-    pub drained: bool,
-}
 
 /// A component of one kind behind a name, with a current generation.
 pub(crate) struct Plugin<X: Exports> {
-    host: Host<X>,
-    world: World,
+    pub(crate) host: Host<X>,
+    pub(crate) world: World,
     current: ArcSwap<Generation<X>>,
-    swapping: Mutex<()>,
+    /// The highest number that a generation had which served.
+    pub(crate) last: AtomicU64,
+    /// Held for the whole of a swap, so that there is one at a time.
+    pub(crate) swapping: Arc<Mutex<()>>,
+    /// Held while another generation takes over.
+    pub(crate) place: Mutex<Place<X>>,
+    pub(crate) watch: Arc<Watch<X>>,
+    /// Whether a generation is on probation.
+    pub(crate) probing: watch::Sender<bool>,
 }
 
 impl<X: Exports> Plugin<X> {
@@ -55,7 +52,7 @@ impl<X: Exports> Plugin<X> {
         next: Option<X::Next>,
     ) -> Result<Self> {
         let options = Arc::new(options);
-        let loaded = Prepared::read(source, &options).await?;
+        let loaded = Prepared::read(source, &options, options.sha256.as_deref()).await?;
         let prepared = Prepared::build(engine, source, loaded, &options, world).await?;
         let is_inline = prepared.style == Style::Inline;
         let seats = is_inline.then(|| Arc::new(Seats::new(options.limits.instances_max)));
@@ -63,7 +60,16 @@ impl<X: Exports> Plugin<X> {
         let first = Generation::start(&host, prepared, 1, None).await?;
         first.serve();
         tracing::info!(plugin = host.options.name, digest = first.digest, "plugin loaded");
-        Ok(Self { host, world, current: ArcSwap::from_pointee(first), swapping: Mutex::new(()) })
+        Ok(Self {
+            host,
+            world,
+            last: AtomicU64::new(first.number),
+            current: ArcSwap::from_pointee(first),
+            swapping: Arc::default(),
+            place: Mutex::default(),
+            watch: Arc::default(),
+            probing: watch::Sender::new(false),
+        })
     }
 
     /// Runs a request in the current generation.
@@ -79,17 +85,32 @@ impl<X: Exports> Plugin<X> {
     /// whole of a hot call: it takes a slot's lock and compares a number.
     #[inline]
     pub(crate) fn call_now<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
-        match self.host.seats.as_ref()?.call(request)? {
+        let done = if self.watch.is_on() {
+            self.call_looked_at(request)
+        } else {
+            self.host.seats.as_ref()?.call(request)
+        };
+        match done? {
             Ok(output) => Some(Ok(output)),
             Err(error) => Some(Err(self.about(error, R::OPERATION))),
         }
     }
 
     /// Runs a job in the current generation, whatever that takes.
-    pub(crate) async fn run<J: Job<X>>(&self, mut job: J) -> Result<J::Output> {
+    pub(crate) async fn run<J: Job<X>>(&self, job: J) -> Result<J::Output> {
+        let done = if self.watch.is_on() {
+            Box::pin(self.run_looked_at(job)).await
+        } else {
+            self.run_unseen(job).await
+        };
+        done.map_err(|e| self.about(e, J::OPERATION))
+    }
+
+    /// The same, whoever looks at calls.
+    pub(crate) async fn run_unseen<J: Job<X>>(&self, mut job: J) -> Result<J::Output> {
         loop {
             match self.current.load_full().call(job).await {
-                Turn::Done(done) => return done.map_err(|e| self.about(e, J::OPERATION)),
+                Turn::Done(done) => return done,
                 // A closed generation has a successor already, so this ends.
                 Turn::Again(again) => job = again,
             }
@@ -98,7 +119,8 @@ impl<X: Exports> Plugin<X> {
 
     /// Begins a job ahead of its time, on a thread of its own, if the plugin is called there and an instance is free now.
     pub(crate) fn begin<J: Job<X>>(&self, job: J) -> Option<Begun<J::Output>> {
-        self.current.load_full().begin(job).map(Begun)
+        // A call that is looked at is one that is waited for.
+        if self.watch.is_on() { None } else { self.current.load_full().begin(job).map(Begun) }
     }
 
     /// What became of a job that was begun.
@@ -151,102 +173,20 @@ impl<X: Exports> Plugin<X> {
         self.host.next.as_ref()
     }
 
-    /// Puts another component in the place of the current one. A failed step leaves the current one serving.
-    pub(crate) async fn swap(&self, source: &Source) -> Result<Swapped> {
-        let _one_at_a_time = self.swapping.lock().await;
-        let old = self.current.load_full();
-        let swapped = self.swap_from(&old, source).await;
-        match &swapped {
-            Ok(done) => {
-                tracing::info!(
-                    plugin = self.name(),
-                    from = done.from,
-                    to = done.to,
-                    drained = done.drained,
-                    "swapped"
-                );
-            }
-            Err(error) => {
-                tracing::warn!(plugin = self.name(), %error, "the swap failed; the old generation serves on")
-            }
-        }
-        swapped.map_err(|e| e.operation("swap"))
-    }
-
-    async fn swap_from(&self, old: &Arc<Generation<X>>, source: &Source) -> Result<Swapped> {
-        let loaded = Prepared::read(source, &self.host.options).await?;
-        let (from, to) = (old.digest.clone(), loaded.digest.clone());
-        if from == to {
-            return Ok(Swapped { from, to, generation: old.number, drained: true });
-        }
-        let prepared =
-            Prepared::build(&self.host.engine, source, loaded, &self.host.options, self.world).await?;
-        let drain = self.host.options.limits.drain;
-        if X::is_one(&old.description) {
-            let ended = tokio::time::timeout(drain, old.end_streams()).await;
-            let _no_streams = ended.map_err(|_| {
-                Error::new(ErrorKind::Timeout, "the writers of the old generation did not end in time")
-            })?;
-            self.swap_owner(old, prepared).await?;
-            return Ok(Swapped { from, to, generation: old.number + 1, drained: true });
-        }
-        let new = self.start(prepared, old, None).await?;
-        self.put_in_place(new);
-        let ended = tokio::time::timeout(drain, old.end_streams()).await.is_ok();
-        let drained = Arc::clone(old).retire().await && ended;
-        Ok(Swapped { from, to, generation: old.number + 1, drained })
-    }
-
-    /// The swap of a plugin that owns its data: with a short pause, so that never two instances have it.
-    async fn swap_owner(&self, old: &Arc<Generation<X>>, prepared: Prepared) -> Result<()> {
-        if old.has_handoff() && !prepared.has_handoff {
-            return Err(Error::unsupported(
-                "the plugin's state is in its memory, and the new component has no `handoff` to take it over",
-            )
-            .with("plugin", self.name()));
-        }
-        let mut paused = old.pause().await?;
-        let snapshot = match &mut paused.instance {
-            // Dropped here, `paused` gives the instance back; a trapped one is found so at its next call.
-            Some(instance) if instance.has_handoff() => instance.save().await?,
-            _ => None,
-        };
-        paused.instance = None;
-        match self.start(prepared, old, snapshot.clone()).await {
-            Ok(new) => {
-                // Closed before the new one serves, so that never both can be called; the other way round with `current`,
-                // so that whoever finds the old one closed finds another.
-                let new = Arc::new(new);
-                self.current.store(Arc::clone(&new));
-                paused.close();
-                new.serve();
-                Ok(())
-            }
-            Err(error) => match paused.restart(snapshot).await {
-                Ok(()) => Err(error),
-                Err(worse) => {
-                    tracing::error!(plugin = self.name(), %worse, "the old generation could not be started again");
-                    Err(error.with("and then", worse))
-                }
-            },
-        }
-    }
-
-    fn put_in_place(&self, new: Generation<X>) {
-        let new = Arc::new(new);
+    /// Lets a generation serve, in place of the current one.
+    pub(crate) fn put_in_place(&self, new: Arc<Generation<X>>) {
+        self.last.fetch_max(new.number, Ordering::Relaxed);
         self.current.store(Arc::clone(&new));
         new.serve();
     }
 
-    async fn start(
-        &self,
-        prepared: Prepared,
-        old: &Generation<X>,
-        snapshot: Option<bytes::Bytes>,
-    ) -> Result<Generation<X>> {
-        let new = Generation::start(&self.host, prepared, old.number + 1, snapshot).await?;
-        X::check_successor(&old.description, &new.description)?;
-        Ok(new)
+    /// Lets a generation serve in place of one that is paused. That one is closed before the new one serves, so that never
+    /// both can be called; the other way round with `current`, so that whoever finds the old one closed finds another.
+    pub(crate) fn replace(&self, paused: Paused<X>, new: &Arc<Generation<X>>) {
+        self.last.fetch_max(new.number, Ordering::Relaxed);
+        self.current.store(Arc::clone(new));
+        paused.close();
+        new.serve();
     }
 }
 

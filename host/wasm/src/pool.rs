@@ -45,6 +45,18 @@ impl<X> FiberPool<X> {
         lock(&self.idle).push(instance);
     }
 
+    /// Most instances.
+    pub(crate) fn size(&self) -> usize {
+        self.size as usize
+    }
+
+    /// How many instances there are, idle or in a call.
+    pub(crate) fn in_use(&self) -> usize {
+        let size = self.size as usize;
+        let calling = size.saturating_sub(self.permits.available_permits());
+        (lock(&self.idle).len() + calling).min(size)
+    }
+
     /// Waits for the calls in flight; new ones wait behind it. Cancel safe: a pause given up lets the calls go on.
     pub(crate) async fn pause(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).acquire_many_owned(self.size).await.ok()

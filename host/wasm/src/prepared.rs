@@ -30,9 +30,10 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads a component; nothing of it is compiled yet.
-    pub(crate) async fn read(source: &Source, options: &PluginOptions) -> Result<Loaded> {
-        let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, options.sha256.clone());
+    /// Reads a component, which must have the digest `pin` if there is one; nothing of it is compiled yet.
+    pub(crate) async fn read(source: &Source, options: &PluginOptions, pin: Option<&str>) -> Result<Loaded> {
+        let (from, limit) = (source.clone(), options.limits.component_bytes_max);
+        let pin = pin.map(str::to_owned);
         tokio::task::spawn_blocking(move || from.load(limit, pin.as_deref()))
             .await
             .map_err(|e| Error::new(ErrorKind::Plugin, "reading the component panicked").caused_by(e))

@@ -21,10 +21,11 @@ enum Need {
 type Bench = (&'static str, &'static [Need]);
 
 /// Every bench.
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     ("plugin-call", &[Need::Plugins]),
     ("file-kv", &[]),
     ("blob-plugin", &[Need::Plugins]),
+    ("swap-load", &[Need::Plugins]),
     ("redis-kv", &[Need::Server(Server::Redis)]),
     ("sql-kv", &[Need::Server(Server::Postgres)]),
     ("s3-blob", &[]),

@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Migrate(migrate::Args),
     /// List the backends that are compiled in, and what they can do
     Backends(backends::Args),
-    /// Look at a plugin, and check whether it keeps the contract
+    /// Look at plugins, check whether they keep the contract, and swap them in a running host
     #[command(subcommand)]
     Plugin(plugin::Command),
 }
@@ -39,6 +39,6 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config(command) => config::run(&cli.place, &command).await,
         Command::Migrate(args) => migrate::run(&cli.place, args).await,
         Command::Backends(args) => backends::run(&args),
-        Command::Plugin(command) => plugin::run(command).await,
+        Command::Plugin(command) => plugin::run(&cli.place, command).await,
     }
 }

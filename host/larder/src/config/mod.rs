@@ -15,6 +15,7 @@
 //! assert!(error.message().contains("`bucket`"));
 //! ```
 
+mod control;
 mod environment;
 mod origin;
 mod overrides;
@@ -24,6 +25,7 @@ mod reference;
 mod remote;
 mod sections;
 mod stores;
+mod swap;
 mod table;
 mod units;
 
@@ -36,12 +38,14 @@ use larder_core::{Error, Result};
 use serde_json::Value;
 
 pub use self::{
+    control::ControlSection,
     environment::Environment,
     remote::{RedisSection, S3Section, SqlSection},
     sections::{CacheSection, FileSection, PersistenceSection, StorageSection},
     stores::{
         AccessSection, FolderSection, GrantsSection, LimitsSection, PluginSection, StoreKind, StoreSection,
     },
+    swap::{ShadowSection, SwapSection},
 };
 pub(crate) use self::{
     origin::Origin,
@@ -52,8 +56,8 @@ pub(crate) use self::{
 };
 use self::{parse::Format, table::Table};
 
-/// The keys of the top level: the seed's three sections, then larder's own two.
-pub(crate) const SECTIONS: [&str; 5] = ["storage", "cache", "persistence", "stores", "plugins"];
+/// The keys of the top level: the seed's three sections, then larder's own three.
+pub(crate) const SECTIONS: [&str; 6] = ["storage", "cache", "persistence", "stores", "plugins", "control"];
 
 /// Largest configuration file in bytes: far above what a person writes, far below what hurts.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -81,6 +85,8 @@ pub struct Config {
     pub stores: BTreeMap<String, StoreSection>,
     /// WebAssembly plugins by name. A plugin's name can stand wherever a backend is named.
     pub plugins: BTreeMap<String, PluginSection>,
+    /// Where the running host can be asked; nowhere if there is no such section.
+    pub control: Option<ControlSection>,
     pub(crate) origin: Origin,
     pub(crate) environment: Environment,
 }
@@ -174,7 +180,8 @@ impl Config {
         };
         let (storage, cache, persistence) = sections::read(&root)?;
         let (stores, plugins) = stores::read(&root)?;
-        Ok(Self { storage, cache, persistence, stores, plugins, origin, environment })
+        let control = control::read(&root)?;
+        Ok(Self { storage, cache, persistence, stores, plugins, control, origin, environment })
     }
 }
 

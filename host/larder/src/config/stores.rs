@@ -9,6 +9,7 @@ use super::{
     redact::redact,
     reference::Text,
     remote::{self, RedisSection, S3Section, SqlSection},
+    swap::{self, SWAP, SwapSection},
     table::Table,
 };
 use crate::backends;
@@ -119,6 +120,8 @@ pub struct PluginSection {
     pub limits: LimitsSection,
     /// `auto`, `inline` or `fiber`.
     pub mode: Option<String>,
+    /// How it is swapped.
+    pub swap: SwapSection,
 }
 
 // A literal setting may be a secret.
@@ -131,6 +134,7 @@ impl fmt::Debug for PluginSection {
             .field("grants", &self.grants)
             .field("limits", &self.limits)
             .field("mode", &self.mode)
+            .field("swap", &self.swap)
             .finish()
     }
 }
@@ -217,7 +221,7 @@ const STORE: [&str; 16] = [
     "concurrency",
     "cleanup_interval",
 ];
-const PLUGIN: [&str; 6] = ["path", "sha256", "settings", "grants", "limits", "mode"];
+const PLUGIN: [&str; 7] = ["path", "sha256", "settings", "grants", "limits", "mode", "swap"];
 const GRANTS: [&str; 5] = ["folders", "env", "secrets", "tcp", "http"];
 const FOLDER: [&str; 3] = ["path", "as", "access"];
 
@@ -319,6 +323,7 @@ fn plugin(table: &Table<'_>) -> Result<PluginSection> {
         grants: table.table("grants", &GRANTS, grants)?.unwrap_or_default(),
         limits,
         mode: table.text("mode")?,
+        swap: table.table("swap", &SWAP, swap::read)?.unwrap_or_default(),
     })
 }
 

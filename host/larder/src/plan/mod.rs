@@ -5,6 +5,7 @@
 //! is granted, and where a value came from. Secrets are in it, but nothing prints them.
 
 mod backend;
+mod control;
 mod explain;
 mod folders;
 mod guards;
@@ -17,10 +18,10 @@ mod wants;
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
-use larder_wasm::TcpGrant;
+use larder_wasm::{SwapOptions, TcpGrant};
 
-pub use self::wants::Comparison;
 pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
+pub use self::{control::ControlAddress, wants::Comparison};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 
 /// Name of the store that `persistence.state_backend` keeps.
@@ -41,6 +42,7 @@ pub struct Plan {
     pub(crate) default_kv: Option<String>,
     pub(crate) default_blobs: Option<String>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) control: Option<ControlAddress>,
 }
 
 /// A store and what stands in front of it.
@@ -82,6 +84,9 @@ pub(crate) struct PluginPlan {
     pub(crate) memory_bytes_max: Option<usize>,
     pub(crate) instances_max: Option<usize>,
     pub(crate) mode: CallMode,
+    pub(crate) swap: SwapOptions,
+    /// Whether it is swapped when its file changes.
+    pub(crate) watch: bool,
 }
 
 /// A folder that a plugin may use.
@@ -115,6 +120,7 @@ impl Config {
             default_kv: None,
             default_blobs: None,
             warnings: Vec::new(),
+            control: control::plan(self)?,
         };
         stores::plan(self, &mut plan)?;
         folders::check(&plan)?;
@@ -133,6 +139,19 @@ impl Plan {
     /// without effect.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.warnings.iter().map(String::as_str)
+    }
+
+    /// Where the host of this plan can be asked, if anywhere.
+    pub fn control(&self) -> Option<&ControlAddress> {
+        self.control.as_ref()
+    }
+
+    /// The same plan, of a host that cannot be asked and watches no files: for a short look beside one that runs.
+    #[must_use]
+    pub fn in_passing(mut self) -> Self {
+        self.control = None;
+        self.plugins.values_mut().for_each(|plugin| plugin.watch = false);
+        self
     }
 
     /// The same plan with only these stores, and nothing that the others need.

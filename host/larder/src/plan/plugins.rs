@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use larder_core::{Error, Result};
-use larder_wasm::TcpGrant;
+use larder_wasm::{ShadowOptions, SwapOptions, TcpGrant};
 
 use super::{Backend, CallMode, FolderPlan, Plan, PluginPlan, backend::is_reserved};
-use crate::config::{Config, PluginSection, Text};
+use crate::config::{Config, PluginSection, ShadowSection, SwapSection, Text};
 
 /// Smallest memory that an instance may be limited to: one page of WebAssembly.
 const MEMORY_BYTES_MIN: u64 = 64 << 10;
@@ -37,6 +37,22 @@ pub(super) fn warn(plan: &mut Plan) {
     }
 }
 
+fn swap(section: &SwapSection) -> SwapOptions {
+    let mut options = SwapOptions::default();
+    options.canary = section.canary.unwrap_or(options.canary);
+    options.probation = match section.probation {
+        None => options.probation,
+        Some(none) if none.is_zero() => None,
+        some => some,
+    };
+    let ShadowSection { one_in, reads, time } = section.shadow;
+    let usual = ShadowOptions::default();
+    let reads = reads.unwrap_or(usual.reads_max);
+    options.shadow = (reads > 0)
+        .then(|| ShadowOptions::new(one_in.unwrap_or(usual.one_in), reads, time.unwrap_or(usual.time_max)));
+    options
+}
+
 struct Reading<'a> {
     config: &'a Config,
     name: &'a str,
@@ -60,6 +76,12 @@ impl Reading<'_> {
         if limits.deadline.is_some_and(|deadline| deadline.is_zero()) {
             return Err(self.refuse("limits.deadline", "expected more than 0".to_owned()));
         }
+        if section.swap.watch && section.sha256.is_some() {
+            let message =
+                "a pinned plugin is swapped by hand, with the new digest; leave out `sha256` or this"
+                    .to_owned();
+            return Err(self.refuse("swap.watch", message));
+        }
         Ok(PluginPlan {
             path: self.config.origin.resolve(&path),
             sha256: self.digest(section.sha256.as_deref())?,
@@ -72,6 +94,8 @@ impl Reading<'_> {
             memory_bytes_max: limits.memory.and_then(|n| usize::try_from(n).ok()),
             instances_max: limits.instances.and_then(|n| usize::try_from(n).ok()),
             mode: self.mode(section.mode.as_deref())?,
+            swap: swap(&section.swap),
+            watch: section.swap.watch,
         })
     }
 

@@ -1,11 +1,15 @@
 //! `larder plugin`.
 
+mod audit;
 mod check;
+mod control;
 mod inspect;
+mod list;
+mod swap;
 
 use clap::Subcommand;
 
-use crate::failure::Failure;
+use crate::{args::Place, failure::Failure};
 
 /// Commands on components.
 #[derive(Debug, Subcommand)]
@@ -14,11 +18,20 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     /// Run the whole conformance suite over a component and print what holds and what does not
     Check(check::Args),
+    /// List the plugins of a running host
+    List(list::Args),
+    /// Put another component in the place of a plugin of a running host, while its calls go on
+    Swap(swap::Args),
+    /// Print what the swaps of a running host did, step by step
+    Audit(audit::Args),
 }
 
-pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+pub(crate) async fn run(place: &Place, command: Command) -> Result<(), Failure> {
     match command {
         Command::Inspect(args) => inspect::run(args).await,
         Command::Check(args) => check::run(args).await,
+        Command::List(args) => list::run(place, args).await,
+        Command::Swap(args) => swap::run(place, args).await,
+        Command::Audit(args) => audit::run(place, args).await,
     }
 }
