@@ -89,7 +89,7 @@ fn listed(larder: &Larder, arguments: &[&str]) -> Value {
     let run = larder.run(&[&["plugin", "list", "--json"], arguments].concat());
     assert_eq!(run.code, 0, "{}", run.err);
     let plugins: Value = serde_json::from_str(&run.text()).unwrap();
-    plugins[0].clone()
+    plugins.get(0).cloned().unwrap_or_default()
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn listener() -> (TcpListener, u16) {
 fn options(grants: &[String]) -> PluginOptions {
     let mut limits = PluginLimits::default();
     limits.deadline = Duration::from_secs(5);
-    let options = PluginOptions::new("network").with_limits(limits);
+    let options = PluginOptions::new("network").with_limits(limits).with_supervision(crate::patient());
     grants.iter().fold(options, |options, grant| options.with_tcp(grant.parse().unwrap()))
 }
 

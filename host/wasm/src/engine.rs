@@ -15,7 +15,10 @@ use wasmtime::{
     component::{Component, Linker},
 };
 
-use crate::{blob_import, file_read, kv_import, log, network, never_blocks, source::Loaded, state::State};
+use crate::{
+    blob_import, file_read, kv_import, log, network, never_blocks, source::Loaded, state::State,
+    supervision::Registry,
+};
 
 /// How often a running guest is looked at: the resolution of budgets.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -46,6 +49,8 @@ pub struct Engine {
     /// What was compiled last, by digest, newest first: the same component serves several plugins, is swapped back
     /// to, and is loaded again and again by a conformance run.
     compiled: Mutex<VecDeque<(String, Component)>>,
+    /// How each component stands that ran here.
+    pub(crate) registry: Registry,
     ticker: Option<Ticker>,
 }
 
@@ -79,6 +84,7 @@ impl Engine {
             layer,
             compilations,
             compiled: Mutex::default(),
+            registry: Registry::default(),
             ticker: Some(ticker),
         }))
     }

@@ -20,9 +20,10 @@ use crate::{
     options::PluginOptions,
     pool::FiberPool,
     prepared::{Prepared, Style},
-    request::Request,
+    queue::Queue,
     seats::{Aside, Seat, Seats},
     state::State,
+    supervision::{Supervisor, Watched},
 };
 
 /// A component with its instances, serving or about to.
@@ -41,6 +42,17 @@ pub(crate) struct Generation<X: Exports> {
     tasks: TaskTracker,
     /// Read by each stream of calls, written by who waits for their end.
     streams: Arc<RwLock<()>>,
+    queue: Arc<Queue>,
+    pub(crate) watched: Arc<Watched>,
+}
+
+/// What the pool of a generation looks like now.
+pub(crate) struct Look {
+    pub(crate) instances: usize,
+    pub(crate) busy: usize,
+    pub(crate) instances_max: usize,
+    /// Of an inline plugin; those on fibers are counted by the plugin's tally.
+    pub(crate) calls: u64,
 }
 
 /// What all generations of a plugin have in common.
@@ -51,6 +63,9 @@ pub(crate) struct Host<X: Exports> {
     pub(crate) next: Option<X::Next>,
     /// The slots of a plugin that is called inline.
     pub(crate) seats: Option<Arc<Seats<X>>>,
+    /// Who waits for an instance.
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) supervisor: Supervisor,
 }
 
 enum Pool<X: Exports> {
@@ -84,14 +99,16 @@ impl<X: Exports> Generation<X> {
         number: u64,
         snapshot: Option<bytes::Bytes>,
     ) -> Result<Self> {
-        let Host { engine, options, next, seats } = host;
+        let Host { engine, options, next, seats, queue, supervisor } = host;
         let Prepared { pre, style, digest, source, has_handoff } = prepared;
+        let watched = supervisor.watch(&digest, engine.registry.record(&digest, options.clock.now()));
         let (deadline, threaded) = (options.limits.deadline, options.holds_its_thread());
         let starting = {
             let (engine, pre, options) = (Arc::clone(engine), pre.clone(), Arc::clone(options));
-            let next = next.clone();
+            let (next, watched) = (next.clone(), Arc::clone(&watched));
             async move {
-                let mut first = Instance::<X>::start(&engine, &pre, &options, style, next.as_ref()).await?;
+                let mut first =
+                    Instance::<X>::start(&engine, &pre, &options, style, next.as_ref(), &watched).await?;
                 first.configure(&options.settings).await?;
                 if let Some(snapshot) = snapshot {
                     first.restore(snapshot).await?;
@@ -132,6 +149,8 @@ impl<X: Exports> Generation<X> {
             pool,
             tasks: TaskTracker::new(),
             streams: Arc::default(),
+            queue: Arc::clone(queue),
+            watched,
         })
     }
 
@@ -147,8 +166,9 @@ impl<X: Exports> Generation<X> {
 
     /// Another instance, ready for calls.
     async fn instance(&self, snapshot: Option<bytes::Bytes>) -> Result<Instance<X>> {
+        let (engine, options, next) = (&self.engine, &self.options, self.next.as_ref());
         let mut instance =
-            Instance::start(&self.engine, &self.pre, &self.options, self.style, self.next.as_ref()).await?;
+            Instance::start(engine, &self.pre, options, self.style, next, &self.watched).await?;
         instance.configure(&self.options.settings).await?;
         if let Some(snapshot) = snapshot {
             instance.restore(snapshot).await?;
@@ -165,24 +185,16 @@ impl<X: Exports> Generation<X> {
                 "the plugin asked to wait, which one that is called inline may not",
             ))
         });
-        made.map(|instance| self.seated(instance))
+        made.inspect_err(|error| self.watched.not_started(error)).map(|instance| self.seated(instance))
     }
 
     fn seated(&self, instance: Instance<X>) -> Box<Seat<X>> {
         Box::new(Seat { number: self.number, about: self.description.clone(), instance })
     }
 
-    /// How many instances it has.
-    pub(crate) fn in_use(&self) -> usize {
-        match &self.pool {
-            Pool::Inline(inline) => inline.seats.in_use(self.number),
-            Pool::Fiber(pool) => pool.in_use(),
-        }
-    }
-
     /// Makes instances ahead of their calls, until there are `count`, or as many as there may be. Says how many there are.
     pub(crate) async fn prewarm(self: &Arc<Self>, count: usize) -> Result<usize> {
-        let (width, deadline) = (self.width(), self.options.limits.deadline);
+        let (width, deadline) = (self.look().instances_max, self.options.limits.deadline);
         // The first one is there since the start.
         let warm = count.min(width).max(1);
         for _ in 1..warm {
@@ -201,13 +213,6 @@ impl<X: Exports> Generation<X> {
         Ok(warm)
     }
 
-    fn width(&self) -> usize {
-        match &self.pool {
-            Pool::Inline(inline) => inline.width,
-            Pool::Fiber(pool) => pool.size(),
-        }
-    }
-
     /// What it was started from, to be started again.
     pub(crate) fn prepared(&self) -> Prepared {
         Prepared {
@@ -217,13 +222,6 @@ impl<X: Exports> Generation<X> {
             source: self.source.clone(),
             has_handoff: self.has_handoff,
         }
-    }
-
-    /// Runs a request on this thread in an instance of this generation, whichever serves; none where it is closed, or is not
-    /// called inline.
-    pub(crate) fn call_aside<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
-        let Pool::Inline(inline) = &self.pool else { return None };
-        inline.aside.enter(|| self.seat(), |seat| seat.call(request))
     }
 
     /// Waits until the calls that came before another generation served have ended, for as long as a drain may take, and
@@ -260,7 +258,12 @@ impl<X: Exports> Generation<X> {
                 }
                 let permit = match pool.try_permit() {
                     Some(permit) => Ok(Some(permit)),
-                    None => tokio::time::timeout(self.options.limits.deadline, pool.permit()).await,
+                    None => {
+                        let Some(_place) = self.queue.enter() else {
+                            return Turn::Done(Err(self.queue.full()));
+                        };
+                        tokio::time::timeout(self.options.limits.deadline, pool.permit()).await
+                    }
                 };
                 match permit {
                     Err(_) => Turn::Done(Err(busy("all instances of the plugin are busy"))),
@@ -283,19 +286,26 @@ impl<X: Exports> Generation<X> {
 
     async fn call_inline<J: Job<X>>(&self, inline: &Inline<X>, job: J) -> Turn<J, J::Output> {
         let mut job = Some(job);
-        let mut run = |seat: &mut Seat<X>| match job.take() {
-            Some(job) => seat.run(job),
-            None => (Err(Error::invalid("a job ran twice")), true),
+        let mut run = |seat: &mut Seat<X>| match (self.watched.admit(), job.take()) {
+            (Err(refused), _) => (Err(refused), true),
+            (Ok(()), Some(job)) => seat.run(job),
+            (Ok(()), None) => (Err(Error::invalid("a job ran twice")), true),
         };
-        let fill = || inline.aside.take().map_or_else(|| self.seat(), Ok);
+        let fill = || {
+            self.watched.admit()?;
+            inline.aside.take().map_or_else(|| self.seat(), Ok)
+        };
         let mut done = inline.seats.enter(self.number, inline.width, fill, &mut run);
         if done.is_none() && !inline.seats.serves(self.number) && !inline.seats.is_held() {
             // Another generation serves, and this one still answers the streams that it began.
-            done = inline.aside.enter(|| self.seat(), &mut run);
+            done = inline.aside.enter(|| self.watched.admit().and_then(|()| self.seat()), &mut run);
         }
         match (done, job) {
             (Some(done), _) => Turn::Done(done),
             (None, Some(job)) => {
+                let Some(_place) = self.queue.enter() else {
+                    return Turn::Done(Err(self.queue.full()));
+                };
                 match tokio::time::timeout(self.options.limits.drain, inline.seats.served()).await {
                     Ok(()) => Turn::Again(job),
                     Err(_) => Turn::Done(Err(busy("the plugin is being swapped"))),
@@ -327,10 +337,16 @@ impl<X: Exports> Generation<X> {
         let Pool::Fiber(pool) = &self.pool else {
             return Err(Error::new(ErrorKind::Plugin, "an inline plugin was called on a fiber"));
         };
+        // After the wait for an instance, in which another call may have failed.
+        self.watched.admit()?;
+        self.watched.began();
         let deadline = self.options.limits.deadline;
         let mut instance = match pool.take() {
             Some(instance) => instance,
-            None => Box::new(within(deadline, self.instance(None)).await?),
+            None => {
+                let started = within(deadline, self.instance(None)).await;
+                Box::new(started.inspect_err(|error| self.watched.not_started(error))?)
+            }
         };
         let mut caller = Caller::new(&mut instance, &self.description, deadline);
         let output = job.run(&mut caller).await;
@@ -385,6 +401,21 @@ impl<X: Exports> Generation<X> {
                 let drained = tokio::time::timeout(self.options.limits.drain, pool.pause()).await.is_ok();
                 pool.close();
                 drained
+            }
+        }
+    }
+
+    /// How many instances are there, how many of them are in a call, how many there may be; and how many calls the slots of
+    /// an inline plugin saw.
+    pub(crate) fn look(&self) -> Look {
+        match &self.pool {
+            Pool::Inline(inline) => {
+                let (calls, live, busy) = inline.seats.look();
+                Look { instances: live, busy, instances_max: inline.width, calls }
+            }
+            Pool::Fiber(pool) => {
+                let (live, busy) = pool.look();
+                Look { instances: live, busy, instances_max: pool.size(), calls: 0 }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! One instance of a component: a wasmtime store, its functions, and how a call is armed.
 
+use std::sync::Arc;
+
 use larder_core::{Error, ErrorKind, Result};
 use wasmtime::{
     Store,
@@ -15,6 +17,7 @@ use crate::{
     prepared::Style,
     request::Request,
     state::{State, store},
+    supervision::Watched,
 };
 
 /// The functions of the interface that makes a plugin what it is: `kv` or `blob`.
@@ -75,6 +78,7 @@ pub(crate) struct Instance<X> {
     lifecycle_ticks: u64,
     name: String,
     trapped: bool,
+    watched: Arc<Watched>,
 }
 
 /// Whether a failed call may have written.
@@ -92,6 +96,7 @@ impl<X: Exports> Instance<X> {
         options: &PluginOptions,
         style: Style,
         next: Option<&X::Next>,
+        watched: &Arc<Watched>,
     ) -> Result<Self> {
         let mut store = store(engine, options, style)?;
         if let Some(next) = next {
@@ -118,8 +123,8 @@ impl<X: Exports> Instance<X> {
             Style::Inline => ticks(options.limits.inline_budget),
             Style::Fiber => lifecycle_ticks,
         };
-        let name = options.name.clone();
-        Ok(Self { store, lifecycle, exports, style, ticks, lifecycle_ticks, name, trapped: false })
+        let (name, watched) = (options.name.clone(), Arc::clone(watched));
+        Ok(Self { store, lifecycle, exports, style, ticks, lifecycle_ticks, name, trapped: false, watched })
     }
 
     /// Hands the instance its settings.
@@ -261,7 +266,16 @@ impl<X: Exports> Instance<X> {
             keep &= !checked.as_ref().is_err_and(|e| e.kind() == ErrorKind::Plugin);
             checked
         });
+        if let (false, Err(error)) = (keep, &output) {
+            self.watched.lost(error);
+        }
         (output, keep)
+    }
+
+    /// The call that ran did not answer within its deadline, and is dropped.
+    #[cold]
+    pub(crate) fn late(&self, error: &Error) {
+        self.watched.late(error);
     }
 
     #[cold]

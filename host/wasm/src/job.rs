@@ -86,13 +86,15 @@ impl<'i, X: Exports> Caller<'i, X> {
         let answer = {
             let mut call = std::pin::pin!(self.instance.call(func, request.params(), R::ACCESS));
             match futures::poll!(&mut call) {
-                Poll::Ready(answer) => answer,
+                Poll::Ready(answer) => Some(answer),
                 // A little longer than the guest's own ticks, so that a guest that computes is told from one that waits.
-                Poll::Pending => match tokio::time::timeout(self.deadline + 4 * TICK, call).await {
-                    Ok(answer) => answer,
-                    Err(_) => return Err(late(self.deadline, R::ACCESS)),
-                },
+                Poll::Pending => tokio::time::timeout(self.deadline + 4 * TICK, call).await.ok(),
             }
+        };
+        let Some(answer) = answer else {
+            let error = late(self.deadline, R::ACCESS);
+            self.instance.late(&error);
+            return Err(error);
         };
         let (output, keep) = self.instance.finish(request, answer, self.about);
         self.keep = keep;

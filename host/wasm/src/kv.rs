@@ -28,6 +28,7 @@ use crate::{
     request::{Health, Request},
     source::Source,
     state::State,
+    supervision::PluginReport,
     swap::{ReadySwap, Scratch, SwapOptions, Swappable, Swapped, Tried, is_scratch},
 };
 pub(crate) use shadow::KvProbe;
@@ -98,6 +99,17 @@ impl KvPlugin {
     /// Whether a generation is on probation.
     pub fn is_on_probation(&self) -> bool {
         self.0.is_on_probation()
+    }
+
+    /// How the plugin does: whether it is called, what its calls came to, what waits.
+    pub fn report(&self) -> PluginReport {
+        self.0.report()
+    }
+
+    /// Forgets the strikes of the component that serves, and ends its back-off or quarantine, for each plugin of the engine
+    /// that runs the same bytes.
+    pub fn release(&self) {
+        self.0.release();
     }
 
     /// The number of the generation that serves, from 1 on. A number is given once: after a return it is a lower one.

@@ -32,10 +32,12 @@ mod options;
 mod plugin;
 mod pool;
 mod prepared;
+mod queue;
 mod request;
 mod seats;
 mod source;
 mod state;
+mod supervision;
 mod swap;
 mod wants;
 
@@ -46,6 +48,7 @@ pub use kv::KvPlugin;
 pub use network::{Resolver, SystemResolver, TcpGrant};
 pub use options::{Access, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
 pub use source::Source;
+pub use supervision::{LastError, PluginReport, PluginState, Remedy, SupervisionRules, is_refusal};
 pub use swap::{
     Audit, AuditRecord, ReadySwap, ShadowOptions, SwapGroup, SwapOptions, SwapStep, Swapped, SwitchedSwap,
 };

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     network::{Resolver, SystemResolver, TcpGrant},
+    supervision::SupervisionRules,
     swap::Audit,
 };
 
@@ -27,9 +28,11 @@ pub struct PluginOptions {
     pub grants: Grants,
     /// What it may use.
     pub limits: PluginLimits,
+    /// What its component may do wrong.
+    pub supervision: SupervisionRules,
     /// How it is called.
     pub mode: Mode,
-    /// The wall clock that it sees, and that expiries are counted by.
+    /// The wall clock that it sees, and that expiries and back-offs are counted by.
     pub clock: Arc<dyn Clock>,
     /// What resolves the names of its grants.
     pub resolver: Arc<dyn Resolver>,
@@ -48,6 +51,7 @@ impl PluginOptions {
             sha256: None,
             grants: Grants::default(),
             limits: PluginLimits::default(),
+            supervision: SupervisionRules::default(),
             mode: Mode::default(),
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver),
@@ -105,6 +109,13 @@ impl PluginOptions {
         self
     }
 
+    /// Sets what its component may do wrong.
+    #[must_use]
+    pub fn with_supervision(mut self, rules: SupervisionRules) -> Self {
+        self.supervision = rules;
+        self
+    }
+
     /// Sets how it is called.
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
@@ -134,6 +145,7 @@ impl fmt::Debug for PluginOptions {
             .field("sha256", &self.sha256)
             .field("grants", &self.grants)
             .field("limits", &self.limits)
+            .field("supervision", &self.supervision)
             .field("mode", &self.mode)
             .finish_non_exhaustive()
     }
@@ -222,6 +234,8 @@ pub struct PluginLimits {
     pub call_bytes_max: usize,
     /// Most instances of a plugin that allows several.
     pub instances_max: usize,
+    /// Most callers that wait for an instance; one more is told to come back.
+    pub waiting_max: usize,
     /// Largest component, in bytes.
     pub component_bytes_max: usize,
     /// How long a swap waits for the calls of the old generation, and callers for a swap.
@@ -238,6 +252,8 @@ impl Default for PluginLimits {
             // A page of a scan (4 MiB) and a value of the largest size (8 MiB) with room for the frame.
             call_bytes_max: 32 << 20,
             instances_max: 4,
+            // Ten thousand calls a second wait so for a pause of a tenth of a second.
+            waiting_max: 1_024,
             // CPython as a component has 18 MB.
             component_bytes_max: 64 << 20,
             drain: Duration::from_secs(30),

@@ -21,9 +21,11 @@ use crate::{
     job::Job,
     options::PluginOptions,
     prepared::{Prepared, Style},
+    queue::Queue,
     request::Request,
     seats::Seats,
     source::Source,
+    supervision::{PluginReport, Reason, Supervisor},
     swap::{Place, Watch},
 };
 
@@ -52,14 +54,23 @@ impl<X: Exports> Plugin<X> {
         next: Option<X::Next>,
     ) -> Result<Self> {
         let options = Arc::new(options);
+        let supervisor = Supervisor::new(&options, world);
         let loaded = Prepared::read(source, &options, options.sha256.as_deref()).await?;
+        supervisor.check(engine, &loaded.digest)?;
         let prepared = Prepared::build(engine, source, loaded, &options, world).await?;
         let is_inline = prepared.style == Style::Inline;
-        let seats = is_inline.then(|| Arc::new(Seats::new(options.limits.instances_max)));
-        let host = Host { engine: Arc::clone(engine), options, next, seats };
+        let queue = Arc::new(Queue::new(options.limits.waiting_max));
+        let seats = || {
+            let attention = Arc::clone(&supervisor.attention);
+            Arc::new(Seats::new(options.limits.instances_max, Arc::clone(&queue), attention))
+        };
+        let seats = is_inline.then(seats);
+        let host = Host { engine: Arc::clone(engine), options, next, seats, queue, supervisor };
         let first = Generation::start(&host, prepared, 1, None).await?;
+        first.watched.take_over(None);
         first.serve();
         tracing::info!(plugin = host.options.name, digest = first.digest, "plugin loaded");
+        let watch = Arc::new(Watch::new(&host.supervisor.attention));
         Ok(Self {
             host,
             world,
@@ -67,7 +78,7 @@ impl<X: Exports> Plugin<X> {
             current: ArcSwap::from_pointee(first),
             swapping: Arc::default(),
             place: Mutex::default(),
-            watch: Arc::default(),
+            watch,
             probing: watch::Sender::new(false),
         })
     }
@@ -81,16 +92,11 @@ impl<X: Exports> Plugin<X> {
         }
     }
 
-    /// Runs a request on this thread, if the plugin is called inline and an instance is ready; else nothing was done. The
-    /// whole of a hot call: it takes a slot's lock and compares a number.
+    /// Runs a request on this thread, if the plugin is called inline, an instance is ready and nobody looks closer; else
+    /// nothing was done. The whole of a hot call: it takes a slot's lock and compares two numbers.
     #[inline]
     pub(crate) fn call_now<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
-        let done = if self.watch.is_on() {
-            self.call_looked_at(request)
-        } else {
-            self.host.seats.as_ref()?.call(request)
-        };
-        match done? {
+        match self.host.seats.as_ref()?.call(request)? {
             Ok(output) => Some(Ok(output)),
             Err(error) => Some(Err(self.about(error, R::OPERATION))),
         }
@@ -98,7 +104,7 @@ impl<X: Exports> Plugin<X> {
 
     /// Runs a job in the current generation, whatever that takes.
     pub(crate) async fn run<J: Job<X>>(&self, job: J) -> Result<J::Output> {
-        let done = if self.watch.is_on() {
+        let done = if self.is_observed() {
             Box::pin(self.run_looked_at(job)).await
         } else {
             self.run_unseen(job).await
@@ -106,10 +112,17 @@ impl<X: Exports> Plugin<X> {
         done.map_err(|e| self.about(e, J::OPERATION))
     }
 
+    /// Whether a swap looks at calls.
+    fn is_observed(&self) -> bool {
+        self.host.supervisor.attention.is_raised(Reason::Observed)
+    }
+
     /// The same, whoever looks at calls.
     pub(crate) async fn run_unseen<J: Job<X>>(&self, mut job: J) -> Result<J::Output> {
         loop {
-            match self.current.load_full().call(job).await {
+            let current = self.current.load_full();
+            current.watched.admit()?;
+            match current.call(job).await {
                 Turn::Done(done) => return done,
                 // A closed generation has a successor already, so this ends.
                 Turn::Again(again) => job = again,
@@ -120,7 +133,7 @@ impl<X: Exports> Plugin<X> {
     /// Begins a job ahead of its time, on a thread of its own, if the plugin is called there and an instance is free now.
     pub(crate) fn begin<J: Job<X>>(&self, job: J) -> Option<Begun<J::Output>> {
         // A call that is looked at is one that is waited for.
-        if self.watch.is_on() { None } else { self.current.load_full().begin(job).map(Begun) }
+        if self.is_observed() { None } else { self.current.load_full().begin(job).map(Begun) }
     }
 
     /// What became of a job that was begun.
@@ -133,7 +146,9 @@ impl<X: Exports> Plugin<X> {
 
     #[cold]
     fn about(&self, error: Error, operation: &'static str) -> Error {
-        error.operation(operation).with("plugin", self.name())
+        let error = error.operation(operation).with("plugin", self.name());
+        self.host.supervisor.failed(&error);
+        error
     }
 
     /// The current generation, held for several calls that belong together: a swap waits for their end.
@@ -164,6 +179,17 @@ impl<X: Exports> Plugin<X> {
         self.current.load_full()
     }
 
+    /// How the plugin does.
+    pub(crate) fn report(&self) -> PluginReport {
+        let current = self.current.load();
+        current.watched.report(&current.look(), &self.host.queue)
+    }
+
+    /// Forgets the strikes of the component that serves, for each plugin that runs it.
+    pub(crate) fn release(&self) {
+        self.current.load().watched.release();
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.host.options.name
     }
@@ -176,15 +202,17 @@ impl<X: Exports> Plugin<X> {
     /// Lets a generation serve, in place of the current one.
     pub(crate) fn put_in_place(&self, new: Arc<Generation<X>>) {
         self.last.fetch_max(new.number, Ordering::Relaxed);
-        self.current.store(Arc::clone(&new));
+        let old = self.current.swap(Arc::clone(&new));
         new.serve();
+        new.watched.take_over(Some(&old.watched));
     }
 
     /// Lets a generation serve in place of one that is paused. That one is closed before the new one serves, so that never
     /// both can be called; the other way round with `current`, so that whoever finds the old one closed finds another.
     pub(crate) fn replace(&self, paused: Paused<X>, new: &Arc<Generation<X>>) {
         self.last.fetch_max(new.number, Ordering::Relaxed);
-        self.current.store(Arc::clone(new));
+        let old = self.current.swap(Arc::clone(new));
+        new.watched.take_over(Some(&old.watched));
         paused.close();
         new.serve();
     }

@@ -37,24 +37,22 @@ impl<X> FiberPool<X> {
         Arc::clone(&self.permits).acquire_owned().await.ok()
     }
 
+    /// How many instances are there, and how many of them are in a call.
+    pub(crate) fn look(&self) -> (usize, usize) {
+        let busy = (self.size as usize).saturating_sub(self.permits.available_permits());
+        (lock(&self.idle).len() + busy, busy)
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.size as usize
+    }
+
     pub(crate) fn take(&self) -> Option<Box<Instance<X>>> {
         lock(&self.idle).pop()
     }
 
     pub(crate) fn give_back(&self, instance: Box<Instance<X>>) {
         lock(&self.idle).push(instance);
-    }
-
-    /// Most instances.
-    pub(crate) fn size(&self) -> usize {
-        self.size as usize
-    }
-
-    /// How many instances there are, idle or in a call.
-    pub(crate) fn in_use(&self) -> usize {
-        let size = self.size as usize;
-        let calling = size.saturating_sub(self.permits.available_permits());
-        (lock(&self.idle).len() + calling).min(size)
     }
 
     /// Waits for the calls in flight; new ones wait behind it. Cancel safe: a pause given up lets the calls go on.

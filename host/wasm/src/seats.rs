@@ -12,7 +12,7 @@
 use std::{
     cell::Cell,
     sync::{
-        Mutex, MutexGuard, TryLockError,
+        Arc, Mutex, MutexGuard, TryLockError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -25,7 +25,9 @@ use tokio::sync::Notify;
 use crate::{
     instance::{Exports, Instance},
     job::{Caller, Job},
+    queue::Queue,
     request::Request,
+    supervision::Attention,
 };
 
 /// Stands for the number of a generation while a swap keeps callers waiting. Generations count from 1.
@@ -39,11 +41,18 @@ pub(crate) struct Seats<X: Exports> {
     /// How many slots that generation uses, from the first on.
     width: AtomicUsize,
     moved: Notify,
+    attention: Arc<Attention>,
+    /// Those who wait for a slot, and while a swap keeps them waiting.
+    pub(crate) queue: Arc<Queue>,
 }
 
 /// A place for an instance, on cache lines of its own: two threads that lock neighbours must not slow each other.
 #[repr(align(128))]
-struct Slot<X: Exports>(Mutex<Option<Box<Seat<X>>>>);
+struct Slot<X: Exports> {
+    seat: Mutex<Option<Box<Seat<X>>>>,
+    /// Calls that were made here. Written under the lock alone, so that counting costs no more than adding.
+    calls: AtomicU64,
+}
 
 /// An instance that can be called without asking anybody else.
 pub(crate) struct Seat<X: Exports> {
@@ -82,24 +91,32 @@ impl<X: Exports> Seat<X> {
 
 impl<X: Exports> Seats<X> {
     /// So many slots, all empty, and no generation that serves.
-    pub(crate) fn new(slots: usize) -> Self {
+    pub(crate) fn new(slots: usize, queue: Arc<Queue>, attention: Arc<Attention>) -> Self {
+        let slot = |_| Slot { seat: Mutex::new(None), calls: AtomicU64::new(0) };
         Self {
-            slots: (0..slots.max(1)).map(|_| Slot(Mutex::new(None))).collect(),
+            slots: (0..slots.max(1)).map(slot).collect(),
             serving: AtomicU64::new(HELD),
             width: AtomicUsize::new(1),
             moved: Notify::new(),
+            attention,
+            queue,
         }
     }
 
-    /// Runs a request on this thread, if the slot that it comes to has an instance of the generation that serves. Else
-    /// nothing was done, and the generation itself has to be asked.
+    /// Runs a request on this thread, if the slot that it comes to has an instance of the generation that serves, and nobody
+    /// wants to look closer. Else nothing was done, and the generation itself has to be asked.
     #[inline]
     pub(crate) fn call<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
-        let mut slot = self.lock_any(self.width.load(Ordering::Relaxed))?;
-        let seat = slot.as_mut().filter(|seat| self.serves(seat.number))?;
+        let (slot, mut held) = self.lock_any(self.width.load(Ordering::Relaxed))?;
+        // After the lock: whoever waited for it may have waited for the call that failed.
+        if !self.attention.is_clear() {
+            return None;
+        }
+        let seat = held.as_mut().filter(|seat| self.serves(seat.number))?;
+        slot.count();
         let (output, keep) = seat.call(request);
         if !keep {
-            *slot = None;
+            *held = None;
         }
         Some(output)
     }
@@ -113,10 +130,13 @@ impl<X: Exports> Seats<X> {
         fill: impl FnOnce() -> Result<Box<Seat<X>>>,
         run: impl FnOnce(&mut Seat<X>) -> (Result<T>, bool),
     ) -> Option<Result<T>> {
-        let mut slot = self.lock_any(width)?;
+        let Some((slot, mut held)) = self.lock_any(width) else { return Some(Err(self.queue.full())) };
         // A seat of an earlier generation goes now, and not when its slot is looked at by the swap.
-        let own = slot.take_if(|_| self.serves(number)).filter(|seat| seat.number == number);
-        self.serves(number).then(|| use_seat(&mut slot, own, fill, run))
+        let own = held.take_if(|_| self.serves(number)).filter(|seat| seat.number == number);
+        self.serves(number).then(|| {
+            slot.count();
+            use_seat(&mut held, own, fill, run)
+        })
     }
 
     /// Whether the generation of this number serves.
@@ -130,20 +150,40 @@ impl<X: Exports> Seats<X> {
         self.serves(HELD)
     }
 
+    /// A slot, and what it holds. None where all are computing and as many threads wait as may.
     #[inline]
-    fn lock_any(&self, width: usize) -> Option<MutexGuard<'_, Option<Box<Seat<X>>>>> {
+    fn lock_any(&self, width: usize) -> Option<(&Slot<X>, Held<'_, X>)> {
         let slots = self.slots.get(..width).unwrap_or(&self.slots);
         if let [only] = slots {
-            return Some(only.lock());
+            return only.try_lock().map(|held| (only, held)).or_else(|| self.wait_for(only));
         }
         let (before, from_home) = slots.split_at_checked(home_slot() % slots.len().max(1))?;
         for slot in from_home.iter().chain(before) {
-            if let Some(guard) = slot.try_lock() {
-                return Some(guard);
+            if let Some(held) = slot.try_lock() {
+                return Some((slot, held));
             }
         }
         // All are computing, each within its budget: wait for the one that is nearest.
-        from_home.first().map(Slot::lock)
+        from_home.first().and_then(|nearest| self.wait_for(nearest))
+    }
+
+    #[cold]
+    fn wait_for<'s>(&self, slot: &'s Slot<X>) -> Option<(&'s Slot<X>, Held<'s, X>)> {
+        let _place = self.queue.enter()?;
+        Some((slot, slot.lock()))
+    }
+
+    /// How many calls were made here, how many instances are there, and how many of them are in a call.
+    pub(crate) fn look(&self) -> (u64, usize, usize) {
+        let (mut calls, mut live, mut busy) = (0, 0, 0);
+        for slot in &self.slots {
+            calls += slot.calls.load(Ordering::Relaxed);
+            match slot.try_lock() {
+                Some(held) => live += usize::from(held.is_some()),
+                None => (live, busy) = (live + 1, busy + 1),
+            }
+        }
+        (calls, live, busy)
     }
 
     /// Lets calls go to the generation of this number, that uses `width` slots.
@@ -169,15 +209,6 @@ impl<X: Exports> Seats<X> {
         }
     }
 
-    /// How many slots hold an instance of one generation, or are in a call, whosever it is.
-    pub(crate) fn in_use(&self, number: u64) -> usize {
-        let holds = |slot: &&Slot<X>| match slot.try_lock() {
-            Some(seat) => seat.as_ref().is_some_and(|seat| seat.number == number),
-            None => true,
-        };
-        self.slots.iter().filter(holds).count()
-    }
-
     /// Takes out the instances of one generation, waiting for each slot's call to end. Blocks the thread for as long as
     /// the longest of them.
     pub(crate) fn take_all_blocking(&self, number: u64) -> Vec<Box<Seat<X>>> {
@@ -185,15 +216,24 @@ impl<X: Exports> Seats<X> {
     }
 }
 
+/// What a slot holds, while nobody else can have it.
+type Held<'s, X> = MutexGuard<'s, Option<Box<Seat<X>>>>;
+
 impl<X: Exports> Slot<X> {
+    /// Counts a call; the slot's lock is held.
     #[inline]
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Seat<X>>>> {
-        self.0.lock().unwrap_or_else(|poisoned| self.emptied(poisoned.into_inner()))
+    fn count(&self) {
+        self.calls.store(self.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     #[inline]
-    fn try_lock(&self) -> Option<MutexGuard<'_, Option<Box<Seat<X>>>>> {
-        match self.0.try_lock() {
+    fn lock(&self) -> Held<'_, X> {
+        self.seat.lock().unwrap_or_else(|poisoned| self.emptied(poisoned.into_inner()))
+    }
+
+    #[inline]
+    fn try_lock(&self) -> Option<Held<'_, X>> {
+        match self.seat.try_lock() {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => Some(self.emptied(poisoned.into_inner())),
             Err(TryLockError::WouldBlock) => None,
@@ -202,12 +242,9 @@ impl<X: Exports> Slot<X> {
 
     /// The host panicked in a call: the instance may be half way through it, and is dropped.
     #[cold]
-    fn emptied<'a>(
-        &'a self,
-        mut guard: MutexGuard<'a, Option<Box<Seat<X>>>>,
-    ) -> MutexGuard<'a, Option<Box<Seat<X>>>> {
+    fn emptied<'a>(&'a self, mut guard: Held<'a, X>) -> Held<'a, X> {
         *guard = None;
-        self.0.clear_poison();
+        self.seat.clear_poison();
         guard
     }
 }

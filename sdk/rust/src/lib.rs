@@ -73,7 +73,7 @@
 //!
 //! On any other target everything here compiles too, so that a plugin's logic is tested natively; what would call
 //! the host does what is nearest: [`log!`] writes to standard error, [`clock`] asks the machine, [`folder`] and [`net`] use the
-//! real system, and the host's store behind a layer answers `unsupported`.
+//! real system, [`http`] wants a scripted transport, and the host's store behind a layer answers `unsupported`.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -82,6 +82,7 @@ pub mod clock;
 mod error;
 mod export;
 pub mod folder;
+pub mod http;
 mod instance;
 pub mod kv;
 mod lifecycle;

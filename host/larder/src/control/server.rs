@@ -85,16 +85,18 @@ async fn on_socket(
 ) -> Result<tokio::task::JoinHandle<()>> {
     let socket = super::socket::Socket::open(path).await?;
     Ok(tokio::spawn(async move {
+        // All of it, or its file would be removed here.
+        let super::socket::Socket { listener, user: own, file: _file } = socket;
         let gate = Arc::new(Gate { token: None });
         let mut talks = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 () = stopped.cancelled() => return,
                 Some(_) = talks.join_next() => continue,
-                accepted = socket.listener.accept(), if talks.len() < CONNECTIONS_MAX => accepted,
+                accepted = listener.accept(), if talks.len() < CONNECTIONS_MAX => accepted,
             };
             match accepted.and_then(|(stream, _)| Ok((stream.peer_cred()?.uid(), stream))) {
-                Ok((user, stream)) if user == socket.user || user == 0 => {
+                Ok((user, stream)) if user == own || user == 0 => {
                     let by = format!("control socket, user {user}");
                     talks.spawn(talk(stream, Arc::clone(&gate), Arc::clone(&plugins), by));
                 }

@@ -14,10 +14,10 @@ pub(super) struct Socket {
     pub(super) listener: UnixListener,
     /// Who may ask besides root.
     pub(super) user: u32,
-    _file: SocketFile,
+    pub(super) file: SocketFile,
 }
 
-struct SocketFile {
+pub(super) struct SocketFile {
     path: PathBuf,
     inode: u64,
 }
@@ -54,7 +54,7 @@ impl Socket {
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
         let about = fs::metadata(path).map_err(failed)?;
         let file = SocketFile { path: path.to_owned(), inode: about.ino() };
-        Ok(Self { listener, user: about.uid(), _file: file })
+        Ok(Self { listener, user: about.uid(), file })
     }
 }
 

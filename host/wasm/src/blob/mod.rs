@@ -40,6 +40,7 @@ use crate::{
     request::Health,
     source::Source,
     state::State,
+    supervision::PluginReport,
     swap::{ReadySwap, Scratch, SwapOptions, Swappable, Swapped, Tried},
 };
 
@@ -124,6 +125,17 @@ impl BlobPlugin {
     /// Whatever stands in the way.
     pub async fn health(&self) -> Result<()> {
         self.0.call(Health).await
+    }
+
+    /// How the plugin does: whether it is called, what its calls came to, what waits.
+    pub fn report(&self) -> PluginReport {
+        self.0.report()
+    }
+
+    /// Forgets the strikes of the component that serves, and ends its back-off or quarantine, for each plugin of the engine
+    /// that runs the same bytes.
+    pub fn release(&self) {
+        self.0.release();
     }
 
     /// The number of the generation that serves, from 1 on. A number is given once: after a return it is a lower one.

@@ -252,7 +252,7 @@ impl Test<'_, '_> {
         self.commit(Commit::new().put_with_ttl(name, value(7), TTL)).await?;
         let now = self.caller.clock_now();
         let left = self.entry("t").await?.and_then(|entry| entry.expires_at).map(|at| at.since(now));
-        if !left.is_some_and(|left| left <= TTL_MAX) {
+        if left.is_none_or(|left| left > TTL_MAX) {
             return Err(broke("ttl", "an entry does not say when it expires"));
         }
         if let Some(clock) = &self.scratch.clock {

@@ -28,6 +28,7 @@ use crate::{
     job::Caller,
     options::{Access, PluginOptions},
     prepared::Prepared,
+    supervision::Registry,
 };
 
 /// Calls of a whole test, as deadlines: each call has one, and all of them together no more than this.
@@ -72,8 +73,12 @@ pub(super) async fn try_out<X: Swappable>(
     let threaded = options.holds_its_thread();
     let (engine, pre, style) = (Arc::clone(&host.engine), prepared.pre.clone(), prepared.style);
     let (name, own) = (options.name.clone(), scratch.clone());
+    // What it does here is no strike against it: it does not serve, and the swap ends with its error.
+    let record = Registry::default().record(&prepared.digest, options.clock.now());
+    let watched = host.supervisor.watch(&prepared.digest, record);
     let trying = async move {
-        let mut instance = Instance::<X>::start(&engine, &pre, &options, style, next.as_ref()).await?;
+        let mut instance =
+            Instance::<X>::start(&engine, &pre, &options, style, next.as_ref(), &watched).await?;
         instance.configure(&options.settings).await?;
         instance.health().await?;
         let about = X::describe(&mut instance).await?;

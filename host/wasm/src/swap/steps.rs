@@ -101,6 +101,9 @@ impl<X: Swappable> Plugin<X> {
             trail.done(SwapStep::Switch, "the component serves already");
             return Ok(preparation(Made::Nothing, trail));
         }
+        if let Err(refused) = self.host.supervisor.check(&self.host.engine, &loaded.digest) {
+            return trail.note(SwapStep::Read, Err(refused));
+        }
         let built = Prepared::build(&self.host.engine, source, loaded, &self.host.options, self.world).await;
         let prepared = trail.note(SwapStep::Compile, built)?;
         let ground = Ground::of(self.world, &self.host.options);
@@ -125,7 +128,7 @@ impl<X: Swappable> Plugin<X> {
             return Ok(preparation(Made::Prepared { prepared, canary }, trail));
         }
         let new = Arc::new(trail.note(SwapStep::Start, self.start(prepared, &old, None).await)?);
-        let warm = new.prewarm(old.in_use()).await;
+        let warm = new.prewarm(old.look().instances).await;
         match &warm {
             Ok(count) => trail.done(SwapStep::Prewarm, format_args!("{count} instances")),
             Err(error) => trail.failed(SwapStep::Prewarm, error),

@@ -8,7 +8,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -22,7 +22,7 @@ use crate::{
     instance::{Access, Exports},
     job::Job,
     plugin::Plugin,
-    request::Request,
+    supervision::{Attention, Reason, is_refusal},
 };
 
 /// How many of the latest calls a median is taken of.
@@ -34,8 +34,8 @@ pub(super) const MEDIAN_MIN: u64 = 64;
 /// Who looks at the calls of a plugin.
 pub(crate) struct Watch<X: Exports> {
     observer: ArcSwapOption<Observer<X>>,
-    /// Whether there is one: what a call asks.
-    is_on: AtomicBool,
+    /// Raised while there is one: what a call asks.
+    attention: Arc<Attention>,
     changing: Mutex<()>,
     /// Writes that were looked at: how many began, and how many ended.
     writes_begun: AtomicU64,
@@ -61,23 +61,15 @@ impl<X: Exports> Clone for Observer<X> {
     }
 }
 
-impl<X: Exports> Default for Watch<X> {
-    fn default() -> Self {
+impl<X: Exports> Watch<X> {
+    pub(crate) fn new(attention: &Arc<Attention>) -> Self {
         Self {
             observer: ArcSwapOption::empty(),
-            is_on: AtomicBool::new(false),
+            attention: Arc::clone(attention),
             changing: Mutex::default(),
             writes_begun: AtomicU64::new(0),
             writes_ended: AtomicU64::new(0),
         }
-    }
-}
-
-impl<X: Exports> Watch<X> {
-    /// Whether calls are looked at.
-    #[inline]
-    pub(crate) fn is_on(&self) -> bool {
-        self.is_on.load(Ordering::Relaxed)
     }
 
     fn change(&self, change: impl FnOnce(&mut Observer<X>)) {
@@ -86,7 +78,7 @@ impl<X: Exports> Watch<X> {
         change(&mut observer);
         let is_on = observer.before.is_some() || observer.sampler.is_some() || observer.probation.is_some();
         self.observer.store(is_on.then(|| Arc::new(observer)));
-        self.is_on.store(is_on, Ordering::Release);
+        if is_on { self.attention.raise(Reason::Observed) } else { self.attention.lower(Reason::Observed) }
     }
 
     /// Looks at the calls of the generation that serves, until the guard is dropped.
@@ -276,37 +268,14 @@ impl<X: Exports> Observer<X> {
     /// The generation in which a call is repeated that failed so.
     fn repeats_in<T>(&self, done: &Result<T>, access: Access) -> Option<&Probation<X>> {
         let error = done.as_ref().err()?;
-        let harmless =
-            error.kind() == ErrorKind::Plugin && (access == Access::Reads || !error.is_effect_unknown());
+        // One that is refused because others failed was not even tried.
+        let broken = error.kind() == ErrorKind::Plugin || is_refusal(error);
+        let harmless = broken && (access == Access::Reads || !error.is_effect_unknown());
         self.probation.as_deref().filter(|_| harmless)
     }
 }
 
 impl<X: Exports> Plugin<X> {
-    /// As `call_now`, and looked at.
-    #[cold]
-    pub(crate) fn call_looked_at<R: Request<X>>(&self, request: &mut R) -> Option<Result<R::Output>> {
-        let seats = self.host.seats.as_ref()?;
-        let Some(observer) = self.watch.observer.load_full() else { return seats.call(request) };
-        let looked = self.watch.begin(R::ACCESS);
-        let done = seats.call(request);
-        let took = self.watch.end(&looked);
-        let mut done = done?;
-        if let Some(sampler) = &observer.sampler {
-            sampler.take(|| request.probe());
-        }
-        let mut seen = Seen::of(&done);
-        if let Some(probation) = observer.repeats_in(&done, R::ACCESS) {
-            match probation.old.as_ref().and_then(|old| old.call_aside(request)) {
-                Some(Ok(output)) => done = Ok(output),
-                Some(Err(_)) => seen = Seen::Failed,
-                None => {}
-            }
-        }
-        observer.saw(seen, took);
-        Some(done)
-    }
-
     /// As `run`, and looked at.
     #[cold]
     pub(crate) async fn run_looked_at<J: Job<X>>(&self, job: J) -> Result<J::Output> {
