@@ -9,4 +9,5 @@ mod control;
 mod kv;
 mod migrate;
 mod migrate_servers;
+mod new_projects;
 mod plugin;

@@ -16,6 +16,7 @@ mod answers;
 mod blob_listing;
 mod blob_swap;
 mod calls;
+mod compiled;
 mod host;
 mod loading;
 mod network;

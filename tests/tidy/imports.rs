@@ -31,7 +31,8 @@ const OWNERS: [(&str, &[&str]); 15] = [
     ("wit-bindgen", &["larder-sdk"]),
     ("opendal", &["larder-backends", "larder-conformance", "larder-wasm", "larder"]),
     ("serde-saphyr", &["larder"]),
-    ("toml", &["larder"]),
+    // The command in its build script alone, for the manifest of the SDK that new projects get.
+    ("toml", &["larder", "larder-cli"]),
     ("clap", &["larder-cli", "larder-fetcher", "xtask"]),
     ("indicatif", &["larder-cli", "larder-fetcher", "xtask"]),
     ("axum", &["larder-fetcher"]),

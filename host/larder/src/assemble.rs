@@ -46,7 +46,7 @@ pub(crate) async fn assemble(plan: &Plan) -> Result<Assembly> {
         kv: BTreeMap::new(),
         blobs: BTreeMap::new(),
         closing: BTreeMap::new(),
-        plugins: Plugins::new(plan.plugins.clone()),
+        plugins: Plugins::new(plan.plugins.clone(), plan.compiled.clone()),
     };
     for (name, store) in &plan.stores {
         let opened = match store.kind {

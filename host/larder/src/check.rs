@@ -3,7 +3,10 @@
 //! Each case gets a new instance over nothing: an empty scratch folder, which the component may use
 //! under a name of its own, and a clock that the suite turns. A layer stands in front of memory.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use larder_conformance::{blob, kv};
 use larder_core::{BoxFuture, Error, ErrorKind, KvStore, ManualClock, MemoryKv, Result};
@@ -27,6 +30,8 @@ pub struct CheckOptions {
     pub mode: Mode,
     /// The seed of everything random.
     pub seed: u64,
+    /// Where compiled components are kept; none compiles the component anew.
+    pub compiled: Option<PathBuf>,
 }
 
 impl Default for CheckOptions {
@@ -37,6 +42,7 @@ impl Default for CheckOptions {
             folder: Some("/data".to_owned()),
             mode: Mode::default(),
             seed: kv::Options::default().seed,
+            compiled: None,
         }
     }
 }
@@ -49,17 +55,18 @@ impl std::fmt::Debug for CheckOptions {
             .field("folder", &self.folder)
             .field("mode", &self.mode)
             .field("seed", &self.seed)
+            .field("compiled", &self.compiled)
             .finish()
     }
 }
 
-/// What a component is, and what it wants. Compiles it and runs nothing of it.
+/// What a component is, and what it wants. Compiles it, unless it is in the folder `compiled`, and runs nothing of it.
 ///
 /// # Errors
 /// `config` where the file can't be read or is no component.
-pub async fn inspect_plugin(source: Source) -> Result<Inspection> {
+pub async fn inspect_plugin(source: Source, compiled: Option<PathBuf>) -> Result<Inspection> {
     let inspecting = tokio::task::spawn_blocking(move || {
-        let engine = Engine::new(EngineOptions::default())?;
+        let engine = engine(compiled)?;
         larder_wasm::inspect(&engine, &source)
     });
     inspecting.await.unwrap_or_else(|panic| {
@@ -73,9 +80,9 @@ pub async fn inspect_plugin(source: Source) -> Result<Inspection> {
 /// `config` where it is no component, or of a world that no suite is for; `denied` where it imports
 /// what it is not granted. What does not hold is no error: the report says it.
 pub async fn check_plugin(source: Source, options: CheckOptions) -> Result<Report> {
-    let inspection = inspect_plugin(source.clone()).await?;
+    let inspection = inspect_plugin(source.clone(), options.compiled.clone()).await?;
     let subject = Subject {
-        engine: Engine::new(EngineOptions::default())?,
+        engine: engine(options.compiled.clone())?,
         source,
         options,
         layer: inspection.world.is_some_and(World::is_layer),
@@ -98,6 +105,12 @@ pub async fn check_plugin(source: Source, options: CheckOptions) -> Result<Repor
         None => kv::Subject::fresh(&subject).await.and_then(|_| Err(no_suite("of no world"))),
         Some(world) => Err(no_suite(&format!("of the world `{world}`"))),
     }
+}
+
+fn engine(compiled: Option<PathBuf>) -> Result<Arc<Engine>> {
+    let mut options = EngineOptions::default();
+    options.compiled = compiled;
+    Engine::new(options)
 }
 
 fn no_suite(what: &str) -> Error {

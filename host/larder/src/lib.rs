@@ -56,7 +56,7 @@ pub use larder_wasm::{
     AuditRecord, Inspection, Mode, ShadowOptions, Source, SwapOptions, SwapStep, Swapped, TcpGrant, Want,
     WantKind, World,
 };
-pub use plan::{CACHE, Comparison, ControlAddress, Plan, STATE, STORAGE};
+pub use plan::{CACHE, Comparison, ControlAddress, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};
 pub use stack::{Metrics, OperationMetrics};
 pub use storage::{FileStorage, PipelineStorage};

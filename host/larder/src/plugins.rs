@@ -3,7 +3,7 @@
 //! A plugin that several stores name as their backend is loaded once, and those stores share its
 //! data. A layer is loaded once for each store that it stands in front of.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use larder_core::{Error, KvStore, Result};
 use larder_wasm::{
@@ -21,6 +21,8 @@ use crate::{
 /// The plugins of a [`Host`](crate::Host).
 pub struct Plugins {
     plans: BTreeMap<String, PluginPlan>,
+    /// Where compiled plugins are kept.
+    compiled: Option<PathBuf>,
     /// One for all plugins; none before the first.
     engine: Option<Arc<Engine>>,
     loaded: BTreeMap<String, Loaded>,
@@ -86,8 +88,8 @@ impl Component {
 }
 
 impl Plugins {
-    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>) -> Self {
-        Self { plans, engine: None, loaded: BTreeMap::new(), audit: Arc::default() }
+    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>, compiled: Option<PathBuf>) -> Self {
+        Self { plans, compiled, engine: None, loaded: BTreeMap::new(), audit: Arc::default() }
     }
 
     /// The loaded plugins, in alphabetical order.
@@ -246,7 +248,11 @@ impl Plugins {
         let plan = self.plans.get(name).ok_or_else(|| self.unknown(name))?;
         let engine = match &self.engine {
             Some(engine) => Arc::clone(engine),
-            None => Engine::new(EngineOptions::default())?,
+            None => {
+                let mut options = EngineOptions::default();
+                options.compiled = self.compiled.clone();
+                Engine::new(options)?
+            }
         };
         self.engine = Some(Arc::clone(&engine));
         Ok((engine, Source::file(&plan.path), options(name, plan).with_audit(Arc::clone(&self.audit))))

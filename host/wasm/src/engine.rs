@@ -1,22 +1,22 @@
 //! The wasmtime engine with larder's settings, its clock for deadlines, and its linkers.
 
 use std::{
-    collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    path::Path,
+    sync::{Arc, mpsc},
     thread::JoinHandle,
     time::Duration,
 };
 
 use larder_core::{Error, ErrorKind, Result};
-use tokio::sync::Semaphore;
-use wasmtime::{
-    Config, OptLevel, Strategy,
-    component::{Component, Linker},
-};
+use wasmtime::{Config, OptLevel, Strategy, component::Linker};
 
 use crate::{
-    blob_import, file_read, kv_import, log, network, never_blocks, source::Loaded, state::State,
+    blob_import,
+    compiler::{Compilations, Compiler},
+    file_read, kv_import, log, network, never_blocks,
+    options::EngineOptions,
+    state::State,
     supervision::Registry,
 };
 
@@ -26,17 +26,6 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// Stack of a guest in bytes: wasmtime's own default, and a quarter of a fiber's stack.
 const STACK_BYTES_MAX: usize = 512 << 10;
 
-/// How many components are compiled at once; more would only take the cores from the fetcher.
-const COMPILATIONS_MAX: usize = 2;
-
-/// How many compiled components are kept: a few megabytes each.
-const COMPILED_MAX: usize = 4;
-
-/// Settings of an [`Engine`].
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct EngineOptions {}
-
 /// Compiles and runs plugins; one serves a whole host.
 ///
 /// Owns one thread, that ticks while the engine lives and ends with it.
@@ -45,10 +34,7 @@ pub struct Engine {
     inline: Linker<State>,
     fiber: Linker<State>,
     layer: Linker<State>,
-    compilations: Semaphore,
-    /// What was compiled last, by digest, newest first: the same component serves several plugins, is swapped back
-    /// to, and is loaded again and again by a conformance run.
-    compiled: Mutex<VecDeque<(String, Component)>>,
+    compiler: Compiler,
     /// How each component stands that ran here.
     pub(crate) registry: Registry,
     ticker: Option<Ticker>,
@@ -60,11 +46,11 @@ struct Ticker {
 }
 
 impl Engine {
-    /// Sets up an engine.
+    /// Sets up an engine. A folder of compiled components that can't be used is told in the log, and done without.
     ///
     /// # Errors
     /// `plugin` where the machine can't run WebAssembly.
-    pub fn new(_options: EngineOptions) -> Result<Arc<Self>> {
+    pub fn new(options: EngineOptions) -> Result<Arc<Self>> {
         let failed = |e: wasmtime::Error| {
             Error::new(ErrorKind::Plugin, "the WebAssembly engine can't be set up")
                 .caused_by(e.into_boxed_dyn_error())
@@ -76,54 +62,23 @@ impl Engine {
         kv_import::add_to_linker(&mut layer).map_err(failed)?;
         blob_import::add_to_linker(&mut layer).map_err(failed)?;
         let ticker = Ticker::start(&wasmtime)?;
-        let compilations = Semaphore::new(COMPILATIONS_MAX);
-        Ok(Arc::new(Self {
-            wasmtime,
-            inline,
-            fiber,
-            layer,
-            compilations,
-            compiled: Mutex::default(),
-            registry: Registry::default(),
-            ticker: Some(ticker),
-        }))
+        let compiler = Compiler::new(&wasmtime, &options);
+        let registry = Registry::default();
+        Ok(Arc::new(Self { wasmtime, inline, fiber, layer, compiler, registry, ticker: Some(ticker) }))
     }
 
-    /// Compiles a component, off the runtime's threads.
-    pub(crate) async fn compile(self: &Arc<Self>, loaded: Loaded, name: &str) -> Result<Component> {
-        let _permit = self
-            .compilations
-            .acquire()
-            .await
-            .map_err(|e| Error::invalid("the engine is closed").caused_by(e))?;
-        if let Some(component) = self.recall(&loaded.digest) {
-            return Ok(component);
-        }
-        let digest = loaded.digest.clone();
-        let engine = Arc::clone(self);
-        let compiled = tokio::task::spawn_blocking(move || engine.compile_now(&loaded)).await;
-        compiled
-            .map_err(|e| Error::new(ErrorKind::Plugin, "compiling the component panicked").caused_by(e))
-            .flatten()
-            .inspect(|component| self.keep(digest, component))
-            .map_err(|e| e.with("plugin", name))
+    /// Where it keeps compiled components; none where it keeps none, also because the folder can't be used.
+    pub fn compiled_folder(&self) -> Option<&Path> {
+        self.compiler.folder()
     }
 
-    fn recall(&self, digest: &str) -> Option<Component> {
-        let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.iter().find(|(known, _)| known == digest).map(|(_, component)| component.clone())
+    /// What it had to compile so far, and what not.
+    pub fn compilations(&self) -> Compilations {
+        self.compiler.counts()
     }
 
-    fn keep(&self, digest: String, component: &Component) {
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.push_front((digest, component.clone()));
-        compiled.truncate(COMPILED_MAX);
-    }
-
-    /// Compiles a component on this thread: tens of milliseconds for a small one, seconds for an interpreter.
-    pub(crate) fn compile_now(&self, loaded: &Loaded) -> Result<Component> {
-        Component::from_binary(&self.wasmtime, &loaded.bytes)
-            .map_err(|e| Error::config("the component is not valid").caused_by(e.into_boxed_dyn_error()))
+    pub(crate) fn compiler(&self) -> &Compiler {
+        &self.compiler
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

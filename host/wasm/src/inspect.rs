@@ -99,14 +99,15 @@ pub struct Inspection {
     pub wants: Vec<Want>,
 }
 
-/// Compiles a component and reads its names; runs nothing of it. Blocks for the compilation.
+/// Compiles a component, unless it was before, and reads its names; runs nothing of it. Blocks for the compilation.
 ///
 /// # Errors
 /// `config` where the file can't be read or is no component.
 pub fn inspect(engine: &Engine, source: &Source) -> Result<Inspection> {
     let limit = crate::PluginLimits::default().component_bytes_max;
     let loaded = source.load(limit, None)?;
-    let component = engine.compile_now(&loaded).map_err(|e| e.with("component", source))?;
+    let component =
+        engine.compiler().compile_now(engine.wasmtime(), &loaded).map_err(|e| e.with("component", source))?;
     let names = Names::of(engine, &component);
     Ok(Inspection {
         world: names.world(),

@@ -15,6 +15,8 @@ mod bindings;
 mod blob;
 mod blob_import;
 mod budget;
+mod compiled;
+mod compiler;
 mod convert;
 mod engine;
 mod file_read;
@@ -42,11 +44,12 @@ mod swap;
 mod wants;
 
 pub use blob::BlobPlugin;
-pub use engine::{Engine, EngineOptions};
+pub use compiler::Compilations;
+pub use engine::Engine;
 pub use inspect::{Inspection, World, inspect};
 pub use kv::KvPlugin;
 pub use network::{Resolver, SystemResolver, TcpGrant};
-pub use options::{Access, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
+pub use options::{Access, EngineOptions, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
 pub use source::Source;
 pub use supervision::{LastError, PluginReport, PluginState, Remedy, SupervisionRules, is_refusal};
 pub use swap::{

@@ -6,6 +6,7 @@ use larder_core::{Clock, SystemClock};
 use tokio::sync::Semaphore;
 
 use crate::{
+    compiled,
     network::{Resolver, SystemResolver, TcpGrant},
     supervision::SupervisionRules,
     swap::Audit,
@@ -13,6 +14,33 @@ use crate::{
 
 /// Most names that are being resolved at once for all instances of a plugin: each holds a thread of the host.
 pub(crate) const LOOKUPS_MAX: usize = 8;
+
+/// Settings of an [`Engine`](crate::Engine).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// Where compiled components are kept, so that each is compiled once; none compiles anew each time. Its files are run as
+    /// code: the folder must belong to this user, and nobody else may write it. It is made if it is not there.
+    pub compiled: Option<PathBuf>,
+    /// How many bytes the compiled components may have together; what was used longest ago goes.
+    pub compiled_bytes_max: u64,
+}
+
+impl EngineOptions {
+    /// Keeps compiled components in a folder.
+    #[must_use]
+    pub fn with_compiled(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.compiled = Some(folder.into());
+        self
+    }
+}
+
+impl Default for EngineOptions {
+    /// Keeps nothing on the disk.
+    fn default() -> Self {
+        Self { compiled: None, compiled_bytes_max: compiled::FOLDER_BYTES_MAX }
+    }
+}
 
 /// Everything about a plugin but its code. The same options serve each of its generations.
 #[derive(Clone)]

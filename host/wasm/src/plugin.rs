@@ -55,9 +55,9 @@ impl<X: Exports> Plugin<X> {
     ) -> Result<Self> {
         let options = Arc::new(options);
         let supervisor = Supervisor::new(&options, world);
-        let loaded = Prepared::read(source, &options, options.sha256.as_deref()).await?;
-        supervisor.check(engine, &loaded.digest)?;
-        let prepared = Prepared::build(engine, source, loaded, &options, world).await?;
+        let read = Prepared::read(engine, source, &options, options.sha256.as_deref()).await?;
+        supervisor.check(engine, read.digest())?;
+        let prepared = Prepared::build(engine, source, read, &options, world).await?;
         let is_inline = prepared.style == Style::Inline;
         let queue = Arc::new(Queue::new(options.limits.waiting_max));
         let seats = || {

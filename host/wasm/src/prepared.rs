@@ -6,10 +6,11 @@ use larder_core::{Error, ErrorKind, Result};
 use wasmtime::component::InstancePre;
 
 use crate::{
+    compiler::{Compiler, Read},
     engine::{Engine, LinkerKind},
     inspect::{self, World},
     options::{Mode, PluginOptions},
-    source::{Loaded, Source},
+    source::Source,
     state::State,
 };
 
@@ -30,11 +31,18 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads a component, which must have the digest `pin` if there is one; nothing of it is compiled yet.
-    pub(crate) async fn read(source: &Source, options: &PluginOptions, pin: Option<&str>) -> Result<Loaded> {
-        let (from, limit) = (source.clone(), options.limits.component_bytes_max);
-        let pin = pin.map(str::to_owned);
-        tokio::task::spawn_blocking(move || from.load(limit, pin.as_deref()))
+    /// Reads a component, which must have the digest `pin` if there is one; nothing of it is compiled yet, unless it was
+    /// before.
+    pub(crate) async fn read(
+        engine: &Arc<Engine>,
+        source: &Source,
+        options: &PluginOptions,
+        pin: Option<&str>,
+    ) -> Result<Read> {
+        let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, pin.map(str::to_owned));
+        let engine = Arc::clone(engine);
+        let reading = move || engine.compiler().read(engine.wasmtime(), &from, limit, pin.as_deref());
+        tokio::task::spawn_blocking(reading)
             .await
             .map_err(|e| Error::new(ErrorKind::Plugin, "reading the component panicked").caused_by(e))
             .flatten()
@@ -45,12 +53,12 @@ impl Prepared {
     pub(crate) async fn build(
         engine: &Arc<Engine>,
         source: &Source,
-        loaded: Loaded,
+        read: Read,
         options: &PluginOptions,
         world: World,
     ) -> Result<Self> {
-        let digest = loaded.digest.clone();
-        let component = engine.compile(loaded, &options.name).await?;
+        let digest = read.digest().to_owned();
+        let component = Compiler::compile(engine, read, &options.name).await?;
         let about = |e: Error| e.with("plugin", &options.name).with("component", source);
         let names = inspect::Names::of(engine, &component);
         names.check(world, options).map_err(about)?;

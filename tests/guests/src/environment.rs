@@ -31,8 +31,8 @@ const DROPPED: [&str; 13] = [
 /// Dropped by how they begin.
 const DROPPED_PREFIXES: [&str; 6] = ["CARGO", "RUSTC_", "DEP_", "__CARGO", "MIRI_", "NEXTEST"];
 
-/// Takes from `command` what the outer cargo, or the user for the host's build, put into the environment.
-pub(crate) fn clean(command: &mut Command) {
+/// Takes from a command what the outer cargo, or the user for the host's build, put into the environment.
+pub fn clean(command: &mut Command) {
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(|name| !is_kept(name)) {
             command.env_remove(name);

@@ -25,6 +25,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+pub use environment::clean as clean_environment;
 pub use toolchain::{Install, Toolchain};
 
 /// The target that every guest is built for.

@@ -133,7 +133,7 @@ impl Toolchain {
     }
 
     /// What its target folder is called after.
-    pub(crate) fn tag(&self) -> &'static str {
+    pub fn tag(&self) -> &'static str {
         match self {
             Self::Installed { .. } => "installed",
             Self::Debian { .. } => "debian",

@@ -52,6 +52,8 @@ pub enum Target {
     AtLeast(f64),
     /// The baseline divided by ours is at least this: for costs, "so many times faster".
     TimesFaster(f64),
+    /// Ours is at most this, in the row's unit, whatever the baseline: for what people wait for.
+    Within(f64),
     /// Nothing; the row is there to be seen.
     None,
 }
@@ -66,13 +68,16 @@ impl Target {
 
     pub(super) fn number(self) -> Option<f64> {
         match self {
-            Self::AtMost(limit) | Self::AtLeast(limit) | Self::TimesFaster(limit) => Some(limit),
+            Self::AtMost(limit) | Self::AtLeast(limit) | Self::TimesFaster(limit) | Self::Within(limit) => {
+                Some(limit)
+            }
             Self::None => None,
         }
     }
 
-    fn holds(self, ratio: f64) -> bool {
+    fn holds(self, value: f64, ratio: f64) -> bool {
         match self {
+            Self::Within(limit) => value <= limit,
             Self::AtMost(limit) => ratio <= limit,
             Self::AtLeast(limit) | Self::TimesFaster(limit) => ratio >= limit,
             Self::None => true,
@@ -86,6 +91,7 @@ impl fmt::Display for Target {
             Self::AtMost(limit) => write!(f, "<= {limit}"),
             Self::AtLeast(limit) => write!(f, ">= {limit}"),
             Self::TimesFaster(limit) => write!(f, ">= {limit} times faster"),
+            Self::Within(limit) => write!(f, "<= {limit} of its unit"),
             Self::None => f.write_str("-"),
         }
     }
@@ -110,9 +116,17 @@ impl Row {
         self.target.ratio(self.value, self.baseline)
     }
 
+    /// The target as a reader likes it.
+    pub(super) fn target_shown(&self) -> String {
+        match self.target {
+            Target::Within(limit) => format!("<= {}", self.unit.show(limit)),
+            target => target.to_string(),
+        }
+    }
+
     /// Whether the target holds; a ratio that is no number holds nothing.
     pub fn holds(&self) -> bool {
-        self.target.holds(self.ratio())
+        self.target.holds(self.value, self.ratio())
     }
 }
 

@@ -115,6 +115,22 @@ impl Bench {
         self.rows.push(Row::new(what, unit, value, baseline, target));
     }
 
+    /// Measures `rounds` (at least five) of what a person waits for, in `unit`, against a limit in the same unit. The
+    /// baseline was measured before, since a round of it takes too long.
+    pub fn within(
+        &mut self,
+        what: &str,
+        unit: Unit,
+        limit: f64,
+        rounds: u32,
+        mut ours: impl FnMut() -> f64,
+        baseline: f64,
+    ) {
+        let rounds = if self.smoke { 1 } else { rounds.max(ROUNDS_MIN) };
+        let value = figures::median((0..rounds).map(|_| ours()).collect());
+        self.rows.push(Row::new(what, unit, value, baseline, Target::Within(limit)));
+    }
+
     /// A figure that must stay at or under a limit, such as a peak of memory.
     pub fn bound(&mut self, what: &str, unit: Unit, value: f64, limit: f64) {
         self.rows.push(Row::new(what, unit, value, limit, Target::AtMost(1.0)));

@@ -21,7 +21,7 @@ pub(super) fn print(name: &str, rows: &[Row]) {
             row.unit.show(row.value),
             row.unit.show(row.baseline),
             row.ratio(),
-            row.target.to_string(),
+            row.target_shown(),
             if row.holds() { "yes" } else { "NO" }
         );
     }

@@ -23,6 +23,7 @@ type Bench = (&'static str, &'static [Need]);
 /// Every bench.
 const BENCHES: [Bench; 8] = [
     ("plugin-call", &[Need::Plugins]),
+    ("plugin-load", &[Need::Plugins]),
     ("file-kv", &[]),
     ("blob-plugin", &[Need::Plugins]),
     ("swap-load", &[Need::Plugins]),

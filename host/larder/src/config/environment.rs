@@ -1,6 +1,10 @@
 //! The seam for environment variables: everything behind it asks this value, never the process.
 
-use std::{collections::BTreeMap, ffi::OsString, fmt};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fmt,
+};
 
 use larder_core::{Error, Result};
 
@@ -26,6 +30,11 @@ impl Environment {
         value
             .to_str()
             .ok_or_else(|| Error::config(format!("the environment variable `{name}` is not UTF-8 text")))
+    }
+
+    /// The value of a variable that is set and not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
     /// Variables whose names begin with `prefix`, without it. Values that are not UTF-8 come back as none.

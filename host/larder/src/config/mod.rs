@@ -56,8 +56,9 @@ pub(crate) use self::{
 };
 use self::{parse::Format, table::Table};
 
-/// The keys of the top level: the seed's three sections, then larder's own three.
-pub(crate) const SECTIONS: [&str; 6] = ["storage", "cache", "persistence", "stores", "plugins", "control"];
+/// The keys of the top level: the seed's three sections, then larder's own.
+pub(crate) const SECTIONS: [&str; 7] =
+    ["storage", "cache", "persistence", "stores", "plugins", "plugin_cache", "control"];
 
 /// Largest configuration file in bytes: far above what a person writes, far below what hurts.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -87,6 +88,9 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginSection>,
     /// Where the running host can be asked; nowhere if there is no such section.
     pub control: Option<ControlSection>,
+    /// The folder where compiled plugins are kept, or `off`. Where it is not given, the user's own folder for such
+    /// things, if the environment names one.
+    pub plugin_cache: Option<String>,
     pub(crate) origin: Origin,
     pub(crate) environment: Environment,
 }
@@ -180,8 +184,9 @@ impl Config {
         };
         let (storage, cache, persistence) = sections::read(&root)?;
         let (stores, plugins) = stores::read(&root)?;
+        let plugin_cache = root.text("plugin_cache")?;
         let control = control::read(&root)?;
-        Ok(Self { storage, cache, persistence, stores, plugins, control, origin, environment })
+        Ok(Self { storage, cache, persistence, stores, plugins, control, plugin_cache, origin, environment })
     }
 }
 

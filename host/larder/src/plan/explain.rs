@@ -20,6 +20,12 @@ impl fmt::Display for Plan {
             writeln!(f, "\nstore {name} ({}{default}), from {}", store.kind, store.from)?;
             explain_store(f, store)?;
         }
+        if !self.plugins.is_empty() {
+            match &self.compiled {
+                Some(folder) => writeln!(f, "\ncompiled plugins are kept in {}", folder.display())?,
+                None => writeln!(f, "\ncompiled plugins are not kept")?,
+            }
+        }
         for (name, plugin) in &self.plugins {
             writeln!(f, "\nplugin {name}, from {}", self.origin.of(&format!("plugins.{name}")))?;
             explain_plugin(f, plugin)?;

@@ -5,6 +5,7 @@
 //! is granted, and where a value came from. Secrets are in it, but nothing prints them.
 
 mod backend;
+mod compiled;
 mod control;
 mod explain;
 mod folders;
@@ -21,7 +22,7 @@ use larder_core::{Error, Result};
 use larder_wasm::{SwapOptions, TcpGrant};
 
 pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
-pub use self::{control::ControlAddress, wants::Comparison};
+pub use self::{compiled::compiled_folder, control::ControlAddress, wants::Comparison};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 
 /// Name of the store that `persistence.state_backend` keeps.
@@ -39,6 +40,8 @@ pub struct Plan {
     pub(crate) origin: Origin,
     pub(crate) stores: BTreeMap<String, StorePlan>,
     pub(crate) plugins: BTreeMap<String, PluginPlan>,
+    /// Where compiled plugins are kept, if anywhere.
+    pub(crate) compiled: Option<PathBuf>,
     pub(crate) default_kv: Option<String>,
     pub(crate) default_blobs: Option<String>,
     pub(crate) warnings: Vec<String>,
@@ -117,6 +120,7 @@ impl Config {
             origin: self.origin.clone(),
             stores: BTreeMap::new(),
             plugins,
+            compiled: compiled::plan(self)?,
             default_kv: None,
             default_blobs: None,
             warnings: Vec::new(),

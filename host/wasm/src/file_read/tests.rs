@@ -16,8 +16,8 @@ use wasmtime_wasi::{
 
 use super::*;
 use crate::{
-    engine::{Engine, EngineOptions, LinkerKind},
-    options::{Access, PluginOptions},
+    engine::{Engine, LinkerKind},
+    options::{Access, EngineOptions, PluginOptions},
     prepared::Style,
     state::store,
 };

@@ -128,7 +128,12 @@ fn furnish(real: &PluginOptions, ground: Ground) -> Result<(Arc<PluginOptions>, 
         folder.host = empty.path().to_owned();
         folders.push(empty);
     }
-    let prefix = format!("{SCRATCH}{:032x}/", rand::random::<u128>());
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|e| {
+        Error::new(ErrorKind::Unavailable, "no random bytes for the self-test")
+            .caused_by(std::io::Error::other(e))
+    })?;
+    let prefix = format!("{SCRATCH}{:032x}/", u128::from_le_bytes(random));
     Ok((Arc::new(options), Scratch { prefix, clock }, folders))
 }
 

@@ -88,8 +88,9 @@ impl<X: Swappable> Plugin<X> {
         let old = self.current();
         let mut trail = self.trail(&old, options);
         let pin = options.sha256.as_deref().or(self.host.options.sha256.as_deref());
-        let loaded = trail.note(SwapStep::Read, Prepared::read(source, &self.host.options, pin).await)?;
-        trail.to = Some(loaded.digest.clone());
+        let read = Prepared::read(&self.host.engine, source, &self.host.options, pin).await;
+        let read = trail.note(SwapStep::Read, read)?;
+        trail.to = Some(read.digest().to_owned());
         let preparation = |made, trail| Preparation {
             made,
             trail,
@@ -97,14 +98,14 @@ impl<X: Swappable> Plugin<X> {
             listening,
             _one_at_a_time: turn,
         };
-        if loaded.digest == old.digest {
+        if read.digest() == old.digest {
             trail.done(SwapStep::Switch, "the component serves already");
             return Ok(preparation(Made::Nothing, trail));
         }
-        if let Err(refused) = self.host.supervisor.check(&self.host.engine, &loaded.digest) {
+        if let Err(refused) = self.host.supervisor.check(&self.host.engine, read.digest()) {
             return trail.note(SwapStep::Read, Err(refused));
         }
-        let built = Prepared::build(&self.host.engine, source, loaded, &self.host.options, self.world).await;
+        let built = Prepared::build(&self.host.engine, source, read, &self.host.options, self.world).await;
         let prepared = trail.note(SwapStep::Compile, built)?;
         let ground = Ground::of(self.world, &self.host.options);
         let canary = options.canary.then_some(ground);

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use larder::{
-    Mode, Source,
+    Environment, Mode, Source,
     check::{CheckOptions, check_plugin},
+    compiled_folder,
 };
 
 use crate::{failure::Failure, input, output};
@@ -51,6 +52,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         CallMode::Fiber => Mode::Fiber,
     };
     options.seed = args.seed.unwrap_or(options.seed);
+    options.compiled = compiled_folder(&Environment::of_process());
     let report = check_plugin(Source::file(&args.file), options).await?;
     if args.json {
         let json = serde_json::to_string(&report).map_err(std::io::Error::other)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use larder::{Config, Environment, Source, check::inspect_plugin};
+use larder::{Config, Environment, Source, check::inspect_plugin, compiled_folder};
 use serde_json::json;
 
 use crate::{failure::Failure, output};
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let found = inspect_plugin(Source::file(&args.file)).await?;
+    let found = inspect_plugin(Source::file(&args.file), compiled_folder(&Environment::of_process())).await?;
     let compared = match (&args.config, &args.name) {
         (Some(file), Some(name)) => {
             let plan = Config::load_in(file, Environment::of_process())?.plan()?;

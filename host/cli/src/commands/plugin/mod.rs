@@ -5,6 +5,7 @@ mod check;
 mod control;
 mod inspect;
 mod list;
+mod new;
 mod swap;
 
 use clap::Subcommand;
@@ -14,6 +15,8 @@ use crate::{args::Place, failure::Failure};
 /// Commands on components.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a project for a new plugin: it builds, holds the contract, and says how to go on
+    New(new::Args),
     /// Print what a component is and what it asks for; runs nothing of it
     Inspect(inspect::Args),
     /// Run the whole conformance suite over a component and print what holds and what does not
@@ -28,6 +31,7 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(place: &Place, command: Command) -> Result<(), Failure> {
     match command {
+        Command::New(args) => new::run(&args),
         Command::Inspect(args) => inspect::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::List(args) => list::run(place, args).await,
