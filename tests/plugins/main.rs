@@ -21,6 +21,7 @@ mod host;
 mod loading;
 mod network;
 mod swap_checked;
+mod swap_host;
 mod swaps;
 
 fn engine() -> Arc<Engine> {

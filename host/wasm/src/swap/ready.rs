@@ -3,12 +3,13 @@
 use std::{fmt, sync::Arc};
 
 use larder_core::{BoxFuture, Result};
+use tokio_util::task::TaskTracker;
 
 use super::{
     SwapGroup, SwapOptions, Swappable, Swapped,
     steps::{Preparation, Switch},
 };
-use crate::{plugin::Plugin, source::Source};
+use crate::{hand_over::HandOver, plugin::Plugin, source::Source};
 
 /// A swap up to its switch: the new generation passed all tests that it can before it serves, and nothing has changed. No
 /// other swap of the plugin begins while it lives. Dropped, nothing happened.
@@ -46,8 +47,11 @@ impl ReadySwap {
     /// # Errors
     /// Of a plugin that owns its data: `timeout` where its calls do not end, and whatever stops the new component from
     /// taking over; then the old one serves on. A plugin of many instances is always switched.
+    ///
+    /// # Cancel safety
+    /// A switch that has begun is done all the same: a plugin that owns its data must not be left between two generations.
     pub async fn switch(self, group: &SwapGroup) -> Result<SwitchedSwap> {
-        self.0.switch(group.clone()).await.map_err(|e| e.operation("swap"))
+        to_its_end(self.0.switch(group.clone())).await.map_err(|e| e.operation("swap"))
     }
 
     /// Switches, and settles at once: the swap of one plugin alone.
@@ -63,19 +67,24 @@ impl SwitchedSwap {
     /// Begins the probation of the new generation, or drops the old one where there is to be none.
     pub async fn settle(self) -> Swapped {
         let Self { swapped, after } = self;
-        after.settle().await;
+        to_its_end(after.settle()).await;
         swapped
     }
 
     /// Goes back to the old generation, because of something else. Says whether it serves again.
     pub async fn undo(self, reason: impl Into<String>) -> bool {
-        self.after.undo(reason.into()).await
+        to_its_end(self.after.undo(reason.into())).await
     }
 
     /// What the swap did so far.
     pub fn swapped(&self) -> &Swapped {
         &self.swapped
     }
+}
+
+/// Work that ends in the background where nobody waits for it any more.
+fn to_its_end<T: Send + 'static>(work: BoxFuture<'static, T>) -> HandOver<T> {
+    HandOver { work: Some(work), tasks: TaskTracker::new() }
 }
 
 struct Halfway<X: Swappable> {
