@@ -48,6 +48,49 @@ fn wants_are_set_against_grants() {
 }
 
 #[test]
+fn wants_of_http_are_set_against_the_grants() {
+    let file = larder_tests::plugin("kv-http");
+    let inspect = |grants: &str| {
+        let larder = Larder::with_config(&format!(
+            "plugins: {{ h: {{ path: {}, settings: {{ given: 'https://h.example/v1/x' }}, grants: {{ {grants} }} }} }}",
+            file.display()
+        ));
+        larder.run(&["plugin", "inspect", file.to_str().unwrap(), "--config", "larder.yaml", "--name", "h"])
+    };
+    let run = inspect("http: ['https://h.example/v1', 'https://other.example']");
+    for part in [
+        "http http://127.0.0.1:1 to see what it may (not granted)",
+        "http setting:given to see more (granted)",
+        "asked for: http https://other.example",
+    ] {
+        assert!(run.text().contains(part), "no `{part}` in:\n{}{}", run.text(), run.err);
+    }
+}
+
+/// A check of a plugin that reaches nothing ends where it starts, and says what would let it go on.
+#[test]
+fn a_check_lends_the_network_that_it_is_told_to() {
+    let file = larder_tests::plugin("kv-memcached");
+    let larder = Larder::new();
+    let address = "127.0.0.1:1";
+    let check = |more: &[&str]| {
+        let setting = format!("address={address}");
+        let mut arguments = vec!["plugin", "check", file.to_str().unwrap(), "--setting", &setting];
+        arguments.extend(more);
+        larder.run(&arguments)
+    };
+    let run = check(&[]);
+    assert!(run.code != 0 && run.err.contains("grants.tcp"), "{}", run.err);
+    let run = check(&["--grant-http", "https://h"]);
+    assert!(run.code != 0 && run.err.contains("grants.tcp"), "{}", run.err);
+    // It may connect, and nobody is there.
+    let run = check(&["--grant-tcp", address]);
+    assert!(run.code != 0 && !run.err.contains("grants.tcp"), "{}", run.err);
+    let run = check(&["--grant-http", "h"]);
+    assert!(run.code == 2 && run.err.contains("https://api.example.org"), "{}", run.err);
+}
+
+#[test]
 fn a_grant_that_is_none_is_refused_with_its_place() {
     for grant in ["h", "::1:80", "10.0.0.1/8:80", "${HOST}:80"] {
         let larder = Larder::with_config(&format!(

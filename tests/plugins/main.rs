@@ -18,11 +18,13 @@ mod blob_swap;
 mod calls;
 mod compiled;
 mod host;
+mod http;
 mod loading;
 mod network;
 mod swap_checked;
 mod swap_host;
 mod swaps;
+mod testing;
 
 fn engine() -> Arc<Engine> {
     Engine::new(EngineOptions::default()).expect("this machine runs WebAssembly")

@@ -78,7 +78,8 @@ async fn a_plugin_is_swapped_when_its_file_changes_and_not_to_what_is_broken() {
 #[tokio::test]
 async fn options_say_how_a_swap_is_done_and_the_configuration_what_they_are() {
     let folder = tempfile::tempdir().unwrap();
-    let host = open(folder.path(), "canary: false, probation: 0, shadow: { one_in: 2, reads: 3, time: 4ms }").await;
+    let host =
+        open(folder.path(), "canary: false, probation: 0, shadow: { one_in: 2, reads: 3, time: 4ms }").await;
     let options = host.plugins().swap_options("pass").unwrap();
     let shadow = options.shadow.unwrap();
     assert_eq!((options.canary, options.probation), (false, None));
@@ -92,7 +93,8 @@ async fn options_say_how_a_swap_is_done_and_the_configuration_what_they_are() {
 
 #[test]
 fn a_pinned_plugin_is_not_watched() {
-    let yaml = format!("plugins: {{ p: {{ path: x, sha256: {}, swap: {{ watch: true }} }} }}", "ab".repeat(32));
+    let yaml =
+        format!("plugins: {{ p: {{ path: x, sha256: {}, swap: {{ watch: true }} }} }}", "ab".repeat(32));
     let error = Config::from_yaml(&yaml).unwrap().plan().unwrap_err();
     assert_eq!(error.context("key"), Some("plugins.p.swap.watch"), "{error}");
 }

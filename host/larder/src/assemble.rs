@@ -1,12 +1,7 @@
 //! The composition root: the only place that turns a [`Plan`] into stores. What stands in front of a
 //! key-value backend, and why in this order, is told in `stack`.
 
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher, RandomState},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use larder_backends::{
     file::{FileKv, FileOptions},
@@ -22,6 +17,7 @@ use crate::{
     kv::Kv,
     plan::{Backend, Guards, Plan, StorePlan},
     plugins::Plugins,
+    seams::Seams,
     stack::{Backoff, Checked, Counters, Explained, Limited, Metered, Retried, Timed},
 };
 
@@ -41,17 +37,17 @@ pub(crate) enum Closing {
 }
 
 /// Opens all stores of a plan. If one can't be opened, those before it are closed again.
-pub(crate) async fn assemble(plan: &Plan) -> Result<Assembly> {
+pub(crate) async fn assemble(plan: &Plan, seams: &dyn Seams) -> Result<Assembly> {
     let mut assembly = Assembly {
         kv: BTreeMap::new(),
         blobs: BTreeMap::new(),
         closing: BTreeMap::new(),
-        plugins: Plugins::new(plan.plugins.clone(), plan.compiled.clone()),
+        plugins: Plugins::new(plan.plugins.clone(), plan.compiled.clone(), seams.clock()),
     };
     for (name, store) in &plan.stores {
         let opened = match store.kind {
-            StoreKind::Kv => assembly.open_kv(name, store).await,
-            StoreKind::Blob => assembly.open_blobs(name, store).await,
+            StoreKind::Kv => assembly.open_kv(name, store, seams).await,
+            StoreKind::Blob => assembly.open_blobs(name, store, seams).await,
         };
         opened.map_err(|error| error.operation("open").with("store", name))?;
     }
@@ -59,9 +55,9 @@ pub(crate) async fn assemble(plan: &Plan) -> Result<Assembly> {
 }
 
 impl Assembly {
-    async fn open_kv(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
-        let mut store = self.kv_backend(name, plan).await?;
-        store = guarded(store, plan.guards, name);
+    async fn open_kv(&mut self, name: &str, plan: &StorePlan, seams: &dyn Seams) -> Result<()> {
+        let mut store = seams.kv(name, plan, self.kv_backend(name, plan, seams).await?);
+        store = guarded(store, plan.guards, seams.spread(name));
         for layer in plan.layers.iter().rev() {
             store = self.plugins.kv_layer(layer, name, store).await?;
         }
@@ -75,12 +71,17 @@ impl Assembly {
         Ok(())
     }
 
-    async fn kv_backend(&mut self, name: &str, plan: &StorePlan) -> Result<Arc<dyn KvStore>> {
+    async fn kv_backend(
+        &mut self,
+        name: &str,
+        plan: &StorePlan,
+        seams: &dyn Seams,
+    ) -> Result<Arc<dyn KvStore>> {
         let value_bytes_max = plan.value_bytes_max.unwrap_or(VALUE_BYTES_MAX);
         match &plan.backend {
             Backend::Memory => {
                 let description = Description { value_bytes_max, ..Description::full() };
-                Ok(Arc::new(MemoryKv::new().with_description(description)))
+                Ok(Arc::new(MemoryKv::with_clock(seams.clock()).with_description(description)))
             }
             Backend::File(folder) => {
                 let options = FileOptions {
@@ -111,7 +112,7 @@ impl Assembly {
         }
     }
 
-    async fn open_blobs(&mut self, name: &str, plan: &StorePlan) -> Result<()> {
+    async fn open_blobs(&mut self, name: &str, plan: &StorePlan, seams: &dyn Seams) -> Result<()> {
         let mut operator = match &plan.backend {
             Backend::Memory => object::memory(),
             Backend::File(folder) => object::fs(folder)?,
@@ -119,6 +120,7 @@ impl Assembly {
             Backend::Redis(_) | Backend::Sql(_) => return Err(wrong_kind("entries")),
             Backend::Plugin(plugin) => self.plugins.blob_backend(plugin, name).await?,
         };
+        operator = seams.blobs(name, plan, operator);
         let Guards { retries, timeout, concurrency } = plan.guards;
         operator = object::guarded(operator, object::Guards { retries, timeout, concurrency });
         for layer in plan.layers.iter().rev() {
@@ -147,7 +149,7 @@ async fn open_file(folder: &Path, options: FileOptions) -> Result<FileKv> {
     }
 }
 
-fn guarded(mut store: Arc<dyn KvStore>, guards: Guards, name: &str) -> Arc<dyn KvStore> {
+fn guarded(mut store: Arc<dyn KvStore>, guards: Guards, spread: u64) -> Arc<dyn KvStore> {
     if let Some(at_once_max) = guards.concurrency {
         store = Arc::new(Limited::new(store, at_once_max));
     }
@@ -155,9 +157,7 @@ fn guarded(mut store: Arc<dyn KvStore>, guards: Guards, name: &str) -> Arc<dyn K
         store = Arc::new(Timed::new(store, attempt_max));
     }
     if let Some(retries_max) = guards.retries {
-        // The standard library's hasher is seeded at random, which is all that spreading waits needs.
-        let seed = RandomState::new().hash_one(name);
-        store = Arc::new(Retried::new(store, Backoff::new(retries_max, seed)));
+        store = Arc::new(Retried::new(store, Backoff::new(retries_max, spread)));
     }
     store
 }

@@ -11,7 +11,8 @@ use std::{
 use larder_conformance::{blob, kv};
 use larder_core::{BoxFuture, Error, ErrorKind, KvStore, ManualClock, MemoryKv, Result};
 use larder_wasm::{
-    Access, BlobPlugin, Engine, EngineOptions, Inspection, KvPlugin, Mode, PluginOptions, Source, World,
+    Access, BlobPlugin, Engine, EngineOptions, HttpGrant, Inspection, KvPlugin, Mode, PluginOptions, Source,
+    TcpGrant, World,
 };
 use opendal::Operator;
 use tempfile::TempDir;
@@ -26,6 +27,10 @@ pub struct CheckOptions {
     pub settings: Vec<(String, String)>,
     /// The name by which it sees the scratch folder; none grants no folder.
     pub folder: Option<String>,
+    /// Hosts and ports that it may connect to. What it keeps there is the same for each case.
+    pub tcp: Vec<TcpGrant>,
+    /// Origins that it may send requests to by HTTP.
+    pub http: Vec<HttpGrant>,
     /// How it is called.
     pub mode: Mode,
     /// The seed of everything random.
@@ -40,6 +45,8 @@ impl Default for CheckOptions {
         Self {
             settings: Vec::new(),
             folder: Some("/data".to_owned()),
+            tcp: Vec::new(),
+            http: Vec::new(),
             mode: Mode::default(),
             seed: kv::Options::default().seed,
             compiled: None,
@@ -53,6 +60,8 @@ impl std::fmt::Debug for CheckOptions {
         f.debug_struct("CheckOptions")
             .field("settings", &names)
             .field("folder", &self.folder)
+            .field("tcp", &self.tcp)
+            .field("http", &self.http)
             .field("mode", &self.mode)
             .field("seed", &self.seed)
             .field("compiled", &self.compiled)
@@ -133,6 +142,8 @@ impl Subject {
             .with_mode(self.options.mode)
             .with_clock(Arc::clone(&self.clock) as Arc<dyn larder_core::Clock>);
         plugin.settings = self.options.settings.clone();
+        plugin.grants.tcp = self.options.tcp.clone();
+        plugin.grants.http = self.options.http.clone();
         if let Some(guest) = &self.options.folder {
             let folder = tempfile::tempdir().map_err(|e| {
                 Error::new(ErrorKind::Unavailable, "the scratch folder can't be made").caused_by(e)

@@ -13,6 +13,7 @@ use crate::{
     kv::Kv,
     plan::Plan,
     plugins::Plugins,
+    seams::{Production, Seams},
     watching::Watching,
 };
 
@@ -48,11 +49,16 @@ impl Host {
     /// As the store at fault answers, with its name: `config`, `unavailable` (another process has the
     /// folder, or listens at the control address), `corrupt`, `denied`, `plugin`. What was opened before it is closed again.
     pub async fn open(plan: Plan) -> Result<Self> {
+        Self::open_with(plan, &Production).await
+    }
+
+    /// The same with other seams: how [`testing`](crate::testing) opens one.
+    pub(crate) async fn open_with(plan: Plan, seams: &dyn Seams) -> Result<Self> {
         for warning in plan.warnings() {
             tracing::warn!("{warning}");
         }
         larder_backends::tls::choose_provider();
-        let Assembly { kv, blobs, closing, plugins } = assemble(&plan).await?;
+        let Assembly { kv, blobs, closing, plugins } = assemble(&plan, seams).await?;
         let plugins = Arc::new(plugins);
         let watching = Watching::begin(&plugins);
         let mut host = Self { plan, kv, blobs, closing, plugins, control: None, watching };

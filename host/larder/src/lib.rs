@@ -37,8 +37,10 @@ pub mod kv;
 pub mod migrate;
 mod plan;
 mod plugins;
+mod seams;
 mod stack;
 mod storage;
+pub mod testing;
 mod watching;
 
 pub use application::{
@@ -53,8 +55,8 @@ pub use larder_core::{
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
 pub use larder_wasm::{
-    AuditRecord, Inspection, Mode, ShadowOptions, Source, SwapOptions, SwapStep, Swapped, TcpGrant, Want,
-    WantKind, World,
+    AuditRecord, HttpGrant, Inspection, Mode, ShadowOptions, Source, SwapOptions, SwapStep, Swapped,
+    TcpGrant, Want, WantKind, World,
 };
 pub use plan::{CACHE, Comparison, ControlAddress, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};

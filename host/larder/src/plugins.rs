@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
-use larder_core::{Error, KvStore, Result};
+use larder_core::{Clock, Error, KvStore, Result};
 use larder_wasm::{
     Access, Audit, AuditRecord, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginLimits,
     PluginOptions, ReadySwap, Source, SwapGroup, SwapOptions, Swapped,
@@ -25,6 +25,8 @@ pub struct Plugins {
     compiled: Option<PathBuf>,
     /// One for all plugins; none before the first.
     engine: Option<Arc<Engine>>,
+    /// The wall clock of all plugins.
+    clock: Arc<dyn Clock>,
     loaded: BTreeMap<String, Loaded>,
     audit: Arc<Audit>,
 }
@@ -88,8 +90,12 @@ impl Component {
 }
 
 impl Plugins {
-    pub(crate) fn new(plans: BTreeMap<String, PluginPlan>, compiled: Option<PathBuf>) -> Self {
-        Self { plans, compiled, engine: None, loaded: BTreeMap::new(), audit: Arc::default() }
+    pub(crate) fn new(
+        plans: BTreeMap<String, PluginPlan>,
+        compiled: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { plans, compiled, engine: None, clock, loaded: BTreeMap::new(), audit: Arc::default() }
     }
 
     /// The loaded plugins, in alphabetical order.
@@ -255,7 +261,9 @@ impl Plugins {
             }
         };
         self.engine = Some(Arc::clone(&engine));
-        Ok((engine, Source::file(&plan.path), options(name, plan).with_audit(Arc::clone(&self.audit))))
+        let options =
+            options(name, plan).with_clock(Arc::clone(&self.clock)).with_audit(Arc::clone(&self.audit));
+        Ok((engine, Source::file(&plan.path), options))
     }
 
     fn loaded(&self, name: &str) -> Result<&Loaded> {
@@ -290,6 +298,7 @@ fn options(name: &str, plan: &PluginPlan) -> PluginOptions {
     options.sha256 = plan.sha256.clone();
     options.grants.env = plan.env.clone();
     options.grants.tcp = plan.tcp.clone();
+    options.grants.http = plan.http.clone();
     let folder = |folder: &crate::plan::FolderPlan| FolderGrant {
         host: folder.host.clone(),
         guest: folder.guest.clone(),

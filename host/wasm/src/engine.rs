@@ -132,6 +132,7 @@ fn fiber_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     file_read::add_to_linker(&mut linker)?;
     network::add_to_linker(&mut linker)?;
+    network::http::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;
     Ok(linker)
 }

@@ -235,8 +235,15 @@ fn check_import(import: &str, wanted: World, options: &PluginOptions) -> Result<
             denied("a grant of TCP would allow it, `grants.tcp: [\"HOST:PORT\"]`")
         };
     }
-    if import.starts_with("wasi:http/") {
-        return denied("it would need a grant of HTTP, which this version of larder can't give");
+    if let Some(rest) = import.strip_prefix("wasi:http/") {
+        let interface = rest.split('@').next().unwrap_or_default();
+        return match interface {
+            "types" | "outgoing-handler" if !options.grants.http.is_empty() => Ok(()),
+            "types" | "outgoing-handler" => {
+                denied("a grant of HTTP would allow it, `grants.http: [\"https://HOST\"]`")
+            }
+            _ => denied("a plugin sends requests by HTTP and answers none"),
+        };
     }
     denied("larder offers WASI 0.2, and what the configuration grants")
 }

@@ -243,7 +243,7 @@ impl<X: Exports> Instance<X> {
     fn refused(&self, error: WitError, access: Access) -> Error {
         let error = error_from_guest(error, access);
         // Whatever the guest made of it, the person who reads this wants to know which grant is missing.
-        match self.store.data().guard.as_ref().and_then(|guard| guard.refusal()) {
+        match self.store.data().refusal() {
             Some(refusal) => error.with("refused", refusal),
             None => error,
         }
@@ -303,9 +303,7 @@ fn arm(store: &mut Store<State>, ticks: u64) {
     store.set_epoch_deadline(1);
     let state = store.data_mut();
     state.budget.arm(ticks);
-    if let Some(guard) = &state.guard {
-        guard.arm();
-    }
+    state.arm_network();
 }
 
 /// What became of a call that ended in a trap. Whether the trap came before or after a write nobody knows.

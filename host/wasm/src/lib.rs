@@ -48,7 +48,7 @@ pub use compiler::Compilations;
 pub use engine::Engine;
 pub use inspect::{Inspection, World, inspect};
 pub use kv::KvPlugin;
-pub use network::{Resolver, SystemResolver, TcpGrant};
+pub use network::{HttpGrant, Resolver, SystemResolver, TcpGrant};
 pub use options::{Access, EngineOptions, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
 pub use source::Source;
 pub use supervision::{LastError, PluginReport, PluginState, Remedy, SupervisionRules, is_refusal};

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     compiled,
-    network::{Resolver, SystemResolver, TcpGrant},
+    network::{HttpGrant, Resolver, SystemResolver, TcpGrant, http::Pool},
     supervision::SupervisionRules,
     swap::Audit,
 };
@@ -68,6 +68,8 @@ pub struct PluginOptions {
     pub audit: Arc<Audit>,
     /// Bounds how many names are being resolved at once.
     pub(crate) lookups: Arc<Semaphore>,
+    /// Connections of its HTTP that wait for the next request; those of this plugin alone.
+    pub(crate) connections: Arc<Pool>,
 }
 
 impl PluginOptions {
@@ -85,6 +87,7 @@ impl PluginOptions {
             resolver: Arc::new(SystemResolver),
             audit: Arc::default(),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            connections: Arc::default(),
         }
     }
 
@@ -113,6 +116,13 @@ impl PluginOptions {
     #[must_use]
     pub fn with_audit(mut self, audit: Arc<Audit>) -> Self {
         self.audit = audit;
+        self
+    }
+
+    /// Grants requests by HTTP to an origin.
+    #[must_use]
+    pub fn with_http(mut self, grant: HttpGrant) -> Self {
+        self.grants.http.push(grant);
         self
     }
 
@@ -188,17 +198,19 @@ pub struct Grants {
     pub env: Vec<(String, String)>,
     /// Hosts and ports that it may connect to.
     pub tcp: Vec<TcpGrant>,
+    /// Origins that it may send requests to by HTTP.
+    pub http: Vec<HttpGrant>,
 }
 
 impl Grants {
     /// Whether it reaches what is not on this machine's disk.
     pub(crate) fn reach_network(&self) -> bool {
-        !self.tcp.is_empty()
+        !self.tcp.is_empty() || !self.http.is_empty()
     }
 
     /// Whether it reaches what a call may wait for.
     pub(crate) fn may_block(&self) -> bool {
-        !self.folders.is_empty() || !self.tcp.is_empty()
+        !self.folders.is_empty() || !self.tcp.is_empty() || !self.http.is_empty()
     }
 }
 
@@ -209,6 +221,7 @@ impl fmt::Debug for Grants {
             .field("folders", &self.folders)
             .field("env", &env)
             .field("tcp", &self.tcp)
+            .field("http", &self.http)
             .finish()
     }
 }

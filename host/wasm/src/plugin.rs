@@ -49,10 +49,12 @@ impl<X: Exports> Plugin<X> {
     pub(crate) async fn load(
         engine: &Arc<Engine>,
         source: &Source,
-        options: PluginOptions,
+        mut options: PluginOptions,
         world: World,
         next: Option<X::Next>,
     ) -> Result<Self> {
+        // Whoever cloned the options for two plugins has shared no connection.
+        options.connections = Arc::default();
         let options = Arc::new(options);
         let supervisor = Supervisor::new(&options, world);
         let read = Prepared::read(engine, source, &options, options.sha256.as_deref()).await?;

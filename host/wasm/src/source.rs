@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 /// How much of a file is read at once to take its fingerprint: stays in the processor's cache while it is hashed.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// What a compiled component is found by: the BLAKE3 of its bytes, which is had in a fifth of the time of a SHA-256. Two
+/// What a compiled component is found by: the BLAKE3 of its bytes, which takes two fifths of the time of a SHA-256. Two
 /// components with the same one can't be made, so that the SHA-256 that was taken of one is that of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(pub(crate) [u8; 32]);

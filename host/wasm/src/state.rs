@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use larder_core::{Clock, Error, ErrorKind, KvStore, Result};
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{FsPerms, HostWallClock, ResourceTable, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::{
     blob_import::NextBlob,
     budget::Budget,
     engine::Engine,
     log::{LogStream, Logger},
-    network::Guard,
+    network::{Guard, http::Http},
     options::{Access, PluginOptions},
     prepared::Style,
 };
@@ -27,6 +28,8 @@ const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
 /// The data of a wasmtime store.
 pub(crate) struct State {
+    /// What it may send by HTTP. The first to be dropped, so that a request whose body is half written is broken off.
+    http: Http,
     wasi: WasiCtx,
     table: ResourceTable,
     pub(crate) budget: Budget,
@@ -44,8 +47,14 @@ pub(crate) struct State {
 pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> Result<Store<State>> {
     let mut table = ResourceTable::new();
     let guard = Guard::new(options);
-    table.set_max_capacity(if guard.is_some() { NETWORK_RESOURCES_MAX } else { RESOURCES_MAX });
+    let http = Http::new(options);
+    table.set_max_capacity(if guard.is_some() || http.is_granted() {
+        NETWORK_RESOURCES_MAX
+    } else {
+        RESOURCES_MAX
+    });
     let state = State {
+        http,
         wasi: wasi(options, guard.as_ref())?,
         table,
         budget: Budget::new(&options.limits),
@@ -132,8 +141,28 @@ impl WasiView for State {
     }
 }
 
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.http.view(&mut self.table)
+    }
+}
+
 impl State {
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
+    }
+
+    /// Forgets what the call before used of the network and was refused.
+    #[inline]
+    pub(crate) fn arm_network(&self) {
+        if let Some(guard) = &self.guard {
+            guard.arm();
+        }
+        self.http.arm();
+    }
+
+    /// What the call that ended was refused first, naming the grant that would allow it.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.guard.as_ref().and_then(|guard| guard.refusal()).or_else(|| self.http.refusal())
     }
 }

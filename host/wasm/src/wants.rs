@@ -22,7 +22,7 @@ const LINE_BYTES_MAX: usize = 512;
 pub struct Want {
     /// What of.
     pub kind: WantKind,
-    /// What: a host and port or `setting:NAME`, a folder's name in the guest, a variable, a setting.
+    /// What: a host and port, an origin, or `setting:NAME`; a folder's name in the guest, a variable, a setting.
     pub what: String,
     /// Why, for a person; may be empty.
     pub why: String,
@@ -34,6 +34,8 @@ pub struct Want {
 pub enum WantKind {
     /// Connections to a host and port, or to what a setting names.
     Tcp,
+    /// Requests by HTTP to an origin, or to what a setting names.
+    Http,
     /// To read a folder.
     FolderRead,
     /// To read and write a folder.
@@ -50,6 +52,7 @@ impl Want {
         let (word, what) = (words.next()?, words.next().filter(|what| !what.is_empty())?);
         let kind = match word {
             "tcp" => WantKind::Tcp,
+            "http" => WantKind::Http,
             "env" => WantKind::Env,
             "secret" => WantKind::Secret,
             "folder" => match words.next()? {
@@ -67,6 +70,7 @@ impl fmt::Display for Want {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             WantKind::Tcp => write!(f, "tcp {}", self.what)?,
+            WantKind::Http => write!(f, "http {}", self.what)?,
             WantKind::FolderRead => write!(f, "folder {} read", self.what)?,
             WantKind::FolderReadWrite => write!(f, "folder {} read-write", self.what)?,
             WantKind::Env => write!(f, "env {}", self.what)?,
@@ -115,8 +119,7 @@ mod tests {
 
     #[test]
     fn lines_are_read_back_as_they_are_written() {
-        let lines =
-            "tcp h:1 why it is so\nfolder /data read-write\nfolder /d read x\nenv HOME\nsecret key y\n";
+        let lines = "tcp h:1 why it is so\nhttp https://h y\nfolder /data read-write\nfolder /d read x\nenv HOME\nsecret key y\n";
         let found = of(&component(&[lines.as_bytes(), b"tcp setting:address\n"]));
         let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(shown.join("\n"), format!("{lines}tcp setting:address"));

@@ -9,6 +9,8 @@
 /// |---|---|
 /// | `tcp setting:NAME why` | a connection to what the setting `NAME` says |
 /// | `tcp HOST:PORT why` | a connection to that host and port |
+/// | `http setting:NAME why` | requests by HTTP to the address that the setting `NAME` says |
+/// | `http https://HOST why` | requests by HTTP to that origin |
 /// | `folder /NAME read why` | to read the folder that it knows by that name; or `read-write` |
 /// | `env NAME why` | an environment variable |
 /// | `secret NAME why` | the setting `NAME`, which is a secret |

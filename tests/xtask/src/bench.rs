@@ -21,7 +21,7 @@ enum Need {
 type Bench = (&'static str, &'static [Need]);
 
 /// Every bench.
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     ("plugin-call", &[Need::Plugins]),
     ("plugin-load", &[Need::Plugins]),
     ("file-kv", &[]),

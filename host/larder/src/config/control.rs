@@ -29,7 +29,10 @@ impl fmt::Debug for ControlSection {
 
 pub(super) fn read(root: &Table<'_>) -> Result<Option<ControlSection>> {
     root.table("control", &["socket", "listen", "token"], |table| {
-        let token = if table.has("token") { Some(table.setting("token")?) } else { None };
-        Ok(ControlSection { socket: table.text("socket")?, listen: table.text("listen")?, token })
+        Ok(ControlSection {
+            socket: table.text("socket")?,
+            listen: table.text("listen")?,
+            token: table.text("token")?,
+        })
     })
 }

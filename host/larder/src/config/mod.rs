@@ -18,6 +18,7 @@
 mod control;
 mod environment;
 mod origin;
+mod origins;
 mod overrides;
 mod parse;
 mod redact;
@@ -40,6 +41,7 @@ use serde_json::Value;
 pub use self::{
     control::ControlSection,
     environment::Environment,
+    origins::HttpSection,
     remote::{RedisSection, S3Section, SqlSection},
     sections::{CacheSection, FileSection, PersistenceSection, StorageSection},
     stores::{
@@ -184,7 +186,7 @@ impl Config {
         };
         let (storage, cache, persistence) = sections::read(&root)?;
         let (stores, plugins) = stores::read(&root)?;
-        let plugin_cache = root.text("plugin_cache")?;
+        let plugin_cache = root.text_or_off("plugin_cache")?;
         let control = control::read(&root)?;
         Ok(Self { storage, cache, persistence, stores, plugins, control, plugin_cache, origin, environment })
     }

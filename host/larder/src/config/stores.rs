@@ -6,6 +6,7 @@ use larder_core::Result;
 use serde::Serialize;
 
 use super::{
+    origins::{self, HttpSection},
     redact::redact,
     reference::Text,
     remote::{self, RedisSection, S3Section, SqlSection},
@@ -158,6 +159,8 @@ pub struct GrantsSection {
     pub secrets: BTreeMap<String, String>,
     /// Hosts and ports that it may connect to, such as `cache.internal:11211`; references are not read.
     pub tcp: Vec<String>,
+    /// Origins that it may send requests to by HTTP.
+    pub http: Vec<HttpSection>,
 }
 
 impl fmt::Debug for GrantsSection {
@@ -167,6 +170,7 @@ impl fmt::Debug for GrantsSection {
             .field("env", &self.env)
             .field("secrets", &Shown(&self.secrets))
             .field("tcp", &self.tcp)
+            .field("http", &self.http)
             .finish()
     }
 }
@@ -332,15 +336,12 @@ fn settings(table: &Table<'_>) -> Result<BTreeMap<String, String>> {
 }
 
 fn grants(table: &Table<'_>) -> Result<GrantsSection> {
-    if table.has("http") {
-        let message = "grants of HTTP are not built yet; tcp, folders, env and secrets are".to_owned();
-        return Err(table.refuse("http", message));
-    }
     Ok(GrantsSection {
         folders: table.tables("folders", &FOLDER, folder)?,
         env: table.texts("env")?,
         secrets: table.any_table("secrets", settings)?.unwrap_or_default(),
         tcp: table.texts("tcp")?,
+        http: origins::read(table)?,
     })
 }
 

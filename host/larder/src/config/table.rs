@@ -76,11 +76,6 @@ impl<'a> Table<'a> {
         self.map.get(key)?.as_str()
     }
 
-    /// Whether the key is there with a value.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.map.get(key).is_some_and(|value| !value.is_null())
-    }
-
     /// The keys, in their order.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
         self.map.keys().map(String::as_str)
@@ -114,6 +109,33 @@ impl<'a> Table<'a> {
             .collect()
     }
 
+    /// A list of which each item is a text or a table, each read in its way; from the environment, texts parted by commas.
+    pub(super) fn texts_or_tables<T>(
+        &self,
+        key: &str,
+        known: &[&str],
+        of_text: impl Fn(&str) -> T,
+        read: impl Fn(&Table<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let Some(Value::Array(items)) = self.map.get(key) else {
+            return Ok(self.texts(key)?.iter().map(|text| of_text(text)).collect());
+        };
+        let item = |(i, item): (usize, &Value)| {
+            let at = format!("{key}[{i}]");
+            match item {
+                Value::String(text) => Ok(of_text(text)),
+                Value::Object(map) => {
+                    let path = self.at(&at);
+                    let table = Table { map, path: Path::Below(&path), ..*self };
+                    table.deny_unknown(known)?;
+                    read(&table)
+                }
+                other => Err(self.wrong(&at, "text or a table", other)),
+            }
+        };
+        items.iter().enumerate().map(item).collect()
+    }
+
     /// Text as it was typed, references and all.
     pub(super) fn text(&self, key: &str) -> Result<Option<String>> {
         match self.map.get(key) {
@@ -123,6 +145,14 @@ impl<'a> Table<'a> {
             }
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(other) => Err(self.wrong(key, "text", other)),
+        }
+    }
+
+    /// Text, or `off`, which YAML reads as `false` where nobody quotes it.
+    pub(super) fn text_or_off(&self, key: &str) -> Result<Option<String>> {
+        match self.map.get(key) {
+            Some(Value::Bool(false)) => Ok(Some("off".to_owned())),
+            _ => self.text(key),
         }
     }
 

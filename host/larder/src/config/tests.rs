@@ -134,7 +134,9 @@ fn a_wrong_type_is_refused_with_what_would_be_right() {
         ("stores: { 'a b': memory:// }", "stores.a b", "a name"),
         ("plugins: { p: { settings: { a: [] } } }", "plugins.p.settings.a", "text, a number"),
         ("plugins: { p: {} }", "plugins.p.path", "missing"),
-        ("plugins: { p: { path: x, grants: { http: [] } } }", "plugins.p.grants.http", "not built yet"),
+        ("plugins: { p: { path: x, grants: { http: 5 } } }", "plugins.p.grants.http", "a list of texts"),
+        ("plugins: { p: { path: x, grants: { http: [5] } } }", "plugins.p.grants.http[0]", "text or a table"),
+        ("plugins: { p: { path: x, grants: { http: [{}] } } }", "plugins.p.grants.http[0].url", "missing"),
     ] {
         let error = refused(yaml);
         assert_eq!(error.context("key"), Some(key), "{error}");

@@ -76,7 +76,11 @@ mod tests {
         let home = [("HOME", "/h"), ("D", "/d")];
         assert_eq!(planned("plugin_cache: here", &home).unwrap(), Path::new("/etc/here"));
         assert_eq!(planned("plugin_cache: '${D}/c'", &home).unwrap(), Path::new("/d/c"));
-        assert_eq!(planned("plugin_cache: off", &home), None);
+        for off in ["plugin_cache: off", "plugin_cache: 'off'", "plugin_cache: false"] {
+            assert_eq!(planned(off, &home), None, "{off}");
+        }
+        let error = Config::from_yaml("plugin_cache: true").unwrap_err();
+        assert_eq!(error.context("key"), Some("plugin_cache"));
         let off = [("HOME", "/h"), ("LARDER_PLUGIN_CACHE", "off")];
         assert_eq!(planned("plugin_cache: here", &off), None);
         assert_eq!(compiled_folder(&environment(&off)), None);

@@ -103,7 +103,16 @@ fn explain_plugin(f: &mut fmt::Formatter<'_>, plugin: &PluginPlan) -> fmt::Resul
     for grant in &plugin.tcp {
         writeln!(f, "  grant          tcp to {grant}")?;
     }
-    if plugin.folders.is_empty() && plugin.env.is_empty() && plugin.tcp.is_empty() {
+    for grant in &plugin.http {
+        write!(f, "  grant          http to {grant}")?;
+        let headers: Vec<_> = grant.header_names().collect();
+        if !headers.is_empty() {
+            write!(f, ", with {} added (secret)", headers.join(", "))?;
+        }
+        writeln!(f)?;
+    }
+    let reaches_nothing = plugin.tcp.is_empty() && plugin.http.is_empty();
+    if plugin.folders.is_empty() && plugin.env.is_empty() && reaches_nothing {
         writeln!(f, "  grant          nothing")?;
     }
     if let Some(deadline) = plugin.deadline {

@@ -10,6 +10,7 @@ mod control;
 mod explain;
 mod folders;
 mod guards;
+mod origins;
 mod plugins;
 mod remote;
 mod requires;
@@ -19,7 +20,7 @@ mod wants;
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
-use larder_wasm::{SwapOptions, TcpGrant};
+use larder_wasm::{HttpGrant, SwapOptions, TcpGrant};
 
 pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
 pub use self::{compiled::compiled_folder, control::ControlAddress, wants::Comparison};
@@ -83,6 +84,7 @@ pub(crate) struct PluginPlan {
     pub(crate) folders: Vec<FolderPlan>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) tcp: Vec<TcpGrant>,
+    pub(crate) http: Vec<HttpGrant>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) memory_bytes_max: Option<usize>,
     pub(crate) instances_max: Option<usize>,
@@ -227,6 +229,7 @@ impl fmt::Debug for PluginPlan {
             .field("folders", &self.folders)
             .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("tcp", &self.tcp)
+            .field("http", &self.http)
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use larder_core::{Error, Result};
 use larder_wasm::{ShadowOptions, SwapOptions, TcpGrant};
 
-use super::{Backend, CallMode, FolderPlan, Plan, PluginPlan, backend::is_reserved};
+use super::{Backend, CallMode, FolderPlan, Plan, PluginPlan, backend::is_reserved, origins};
 use crate::config::{Config, PluginSection, ShadowSection, SwapSection, Text};
 
 /// Smallest memory that an instance may be limited to: one page of WebAssembly.
@@ -53,7 +53,8 @@ fn swap(section: &SwapSection) -> SwapOptions {
     options
 }
 
-struct Reading<'a> {
+/// The section of one plugin, being read.
+pub(super) struct Reading<'a> {
     config: &'a Config,
     name: &'a str,
 }
@@ -90,6 +91,7 @@ impl Reading<'_> {
             folders: self.folders(section)?,
             env: self.env(section)?,
             tcp: self.tcp(section)?,
+            http: origins::read(self, &section.grants.http)?,
             deadline: limits.deadline,
             memory_bytes_max: limits.memory.and_then(|n| usize::try_from(n).ok()),
             instances_max: limits.instances.and_then(|n| usize::try_from(n).ok()),
@@ -184,16 +186,21 @@ impl Reading<'_> {
         }
     }
 
-    fn resolve(&self, text: &str, key: &str) -> Result<String> {
+    pub(super) fn resolve(&self, text: &str, key: &str) -> Result<String> {
         let config = self.config;
         Text(text).resolve(&config.environment, &config.origin).map_err(|error| self.explain(error, key))
     }
 
-    fn refuse(&self, key: &str, message: String) -> Error {
+    pub(super) fn refuse(&self, key: &str, message: String) -> Error {
         self.explain(Error::config(message), key)
     }
 
-    fn explain(&self, error: Error, key: &str) -> Error {
+    /// The file that a text names, beside the configuration.
+    pub(super) fn file(&self, text: &str, key: &str) -> Result<std::path::PathBuf> {
+        self.resolve(text, key).map(|path| self.config.origin.resolve(&path))
+    }
+
+    pub(super) fn explain(&self, error: Error, key: &str) -> Error {
         self.config.origin.explain(error, &format!("plugins.{}.{key}", self.name))
     }
 }

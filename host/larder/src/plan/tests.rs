@@ -303,6 +303,51 @@ fn a_secret_is_a_reference_and_is_never_shown() {
 }
 
 #[test]
+fn an_origin_has_headers_that_are_references_and_are_never_shown() {
+    let http = |grants: &str| format!("plugins: {{ p: {{ path: x, grants: {{ http: [{grants}] }} }} }}");
+    for (grants, key, message) in [
+        ("a.example", "plugins.p.grants.http[0]", "https://api.example.org"),
+        ("'https://a', 'https://u:hunter1@b'", "plugins.p.grants.http[1]", "user or password"),
+        ("'https://${HOST}'", "plugins.p.grants.http[0]", "expected an origin"),
+        ("{ url: 'https://a', header: {} }", "plugins.p.grants.http[0].header", "did you mean `headers`"),
+        (
+            "{ url: 'https://a', headers: { Authorization: hunter1 } }",
+            "plugins.p.grants.http[0].headers.Authorization",
+            "reference",
+        ),
+        (
+            "{ url: 'https://a', headers: { Host: '${TOKEN}' } }",
+            "plugins.p.grants.http[0].headers.Host",
+            "frames",
+        ),
+        (
+            "{ url: 'https://a', headers: { A: '${LINES}' } }",
+            "plugins.p.grants.http[0].headers.A",
+            "line's end",
+        ),
+        ("{ url: 'https://a', ca: ./no-such-file }", "plugins.p.grants.http[0].ca", "can't be read"),
+    ] {
+        let environment = Environment::from_iter([("TOKEN", "hunter2"), ("LINES", "hunter2\nx: y")]);
+        let error = Config::from_yaml_in(&http(grants), environment).and_then(|config| config.plan());
+        let error = error.expect_err(grants);
+        assert_eq!(error.context("key"), Some(key), "{error}");
+        assert!(error.message().contains(message), "{error}");
+        assert!(!error.chain().contains("hunter"), "{error}");
+    }
+    let yaml = http(
+        "'http://127.0.0.1:2379/v3', { url: 'https://API.example.org', headers: { Authorization: 'Bearer ${TOKEN}' } }",
+    );
+    let config = Config::from_yaml_in(&yaml, Environment::from_iter([("TOKEN", "hunter2")])).unwrap();
+    let plan = config.plan().unwrap();
+    for shown in [plan.to_string(), format!("{plan:?}"), format!("{config:?}")] {
+        assert!(!shown.contains("hunter"), "{shown}");
+    }
+    let shown = plan.to_string();
+    assert!(shown.contains("http to http://127.0.0.1:2379/v3\n"), "{shown}");
+    assert!(shown.contains("http to https://api.example.org, with authorization added (secret)"), "{shown}");
+}
+
+#[test]
 fn no_store_has_its_files_among_those_of_another() {
     for yaml in [
         "stores: { a: { backend: file, path: x }, b: { backend: file, path: ./x } }",

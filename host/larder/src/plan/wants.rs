@@ -1,7 +1,9 @@
 //! What a component says it wants, against what a configuration grants it.
 
+use std::str::FromStr;
+
 use larder_core::Result;
-use larder_wasm::{TcpGrant, Want, WantKind};
+use larder_wasm::{HttpGrant, TcpGrant, Want, WantKind};
 
 use super::{Plan, PluginPlan};
 use crate::config::{AccessSection, nearest};
@@ -27,15 +29,21 @@ impl Plan {
             let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             larder_core::Error::config(format!("there is no plugin `{plugin}`{hint}"))
         })?;
-        let wanted_tcp: Vec<TcpGrant> = wants.iter().filter_map(|want| tcp(plan, want)).collect();
+        let wanted_tcp: Vec<TcpGrant> =
+            wants.iter().filter_map(|want| place(plan, want, WantKind::Tcp)).collect();
+        let wanted_http: Vec<HttpGrant> =
+            wants.iter().filter_map(|want| place(plan, want, WantKind::Http)).collect();
         let has = |kinds: &[WantKind], what: &str| {
             wants.iter().any(|want| kinds.contains(&want.kind) && want.what == what)
         };
         let folder_kinds = [WantKind::FolderRead, WantKind::FolderReadWrite];
         let tcp_unasked =
             plan.tcp.iter().filter(|grant| !wanted_tcp.iter().any(|wanted| grant.covers(wanted)));
+        let http_unasked =
+            plan.http.iter().filter(|grant| !wanted_http.iter().any(|wanted| grant.covers(wanted)));
         let unasked = tcp_unasked
             .map(|grant| format!("tcp {grant}"))
+            .chain(http_unasked.map(|grant| format!("http {grant}")))
             .chain(
                 plan.folders
                     .iter()
@@ -54,9 +62,9 @@ impl Plan {
     }
 }
 
-/// The host and port that a want means, where a setting says it, too.
-fn tcp(plan: &PluginPlan, want: &Want) -> Option<TcpGrant> {
-    if want.kind != WantKind::Tcp {
+/// The host and port, or the origin, that a want of a kind means, where a setting says it, too.
+fn place<T: FromStr>(plan: &PluginPlan, want: &Want, kind: WantKind) -> Option<T> {
+    if want.kind != kind {
         return None;
     }
     let text = match want.what.strip_prefix("setting:") {
@@ -72,7 +80,12 @@ fn is_granted(plan: &PluginPlan, want: &Want) -> bool {
     };
     match want.kind {
         WantKind::Tcp => {
-            tcp(plan, want).is_some_and(|wanted| plan.tcp.iter().any(|grant| grant.covers(&wanted)))
+            let wanted = place::<TcpGrant>(plan, want, WantKind::Tcp);
+            wanted.is_some_and(|wanted| plan.tcp.iter().any(|grant| grant.covers(&wanted)))
+        }
+        WantKind::Http => {
+            let wanted = place::<HttpGrant>(plan, want, WantKind::Http);
+            wanted.is_some_and(|wanted| plan.http.iter().any(|grant| grant.covers(&wanted)))
         }
         WantKind::FolderRead => folder(&[AccessSection::Read, AccessSection::ReadWrite]),
         WantKind::FolderReadWrite => folder(&[AccessSection::ReadWrite]),

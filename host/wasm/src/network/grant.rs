@@ -75,11 +75,6 @@ impl TcpGrant {
             _ => false,
         }
     }
-
-    /// Whether the name means this machine by definition, so that it may lead to its loopback.
-    pub(super) fn is_localhost(&self) -> bool {
-        self.name().is_some_and(|name| name == "localhost" || name.ends_with(".localhost"))
-    }
 }
 
 /// A name as it is compared: in lower case, without the dot that ends a full name. None where it is no name of a host.

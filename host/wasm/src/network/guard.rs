@@ -3,10 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::{sync::Semaphore, time::Instant};
@@ -14,27 +11,22 @@ use wasmtime_wasi::{p2::bindings::sockets::network::ErrorCode, sockets::SocketAd
 
 use super::{
     grant::{self, TcpGrant},
+    refusals::Refusals,
     resolved::{ADDRESSES_MAX, Resolved},
-    resolver::Resolver,
-    special::{Special, special},
+    resolver::{Resolver, look_up},
+    special::{Special, may_be_led_to, special},
 };
 use crate::options::PluginOptions;
 
-/// Most refusals of one instance that are logged; what it is refused after that is told to the guest alone.
-const LOGGED_MAX: u32 = 100;
-
 /// What an instance may connect to, and what was resolved for it.
 pub(crate) struct Guard {
-    plugin: String,
     grants: Vec<TcpGrant>,
     resolver: Arc<dyn Resolver>,
     /// What the host resolved for this instance. One instance's answer opens nothing to another.
     resolved: Mutex<Resolved>,
     /// Shared with all instances of the plugin.
     lookups: Arc<Semaphore>,
-    /// The first refusal of the call that runs.
-    refusal: Mutex<Option<String>>,
-    logged: AtomicU32,
+    refusals: Refusals,
 }
 
 /// What a guest is told where it may not.
@@ -60,25 +52,23 @@ impl Guard {
     pub(crate) fn new(options: &PluginOptions) -> Option<Arc<Self>> {
         (!options.grants.tcp.is_empty()).then(|| {
             Arc::new(Self {
-                plugin: options.name.clone(),
                 grants: options.grants.tcp.clone(),
                 resolver: Arc::clone(&options.resolver),
                 resolved: Mutex::default(),
                 lookups: Arc::clone(&options.lookups),
-                refusal: Mutex::default(),
-                logged: AtomicU32::new(0),
+                refusals: Refusals::of(&options.name),
             })
         })
     }
 
     /// Forgets what the call before was refused.
     pub(crate) fn arm(&self) {
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.refusals.arm();
     }
 
     /// What the call that ended was refused first, naming the grant that would allow it.
     pub(crate) fn refusal(&self) -> Option<String> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.refusals.first()
     }
 
     /// Whether a socket may use an address so.
@@ -159,16 +149,7 @@ impl Guard {
 
     /// Resolves a granted name and remembers the answer. What the name may not lead to is left out of it.
     pub(super) async fn resolve(self: Arc<Self>, name: String) -> Result<Vec<IpAddr>, ErrorCode> {
-        let permit = Arc::clone(&self.lookups).acquire_owned().await.map_err(|_| ErrorCode::Unknown)?;
-        let asking = self.resolver.resolve(name.clone());
-        // A task of its own, which keeps its permit to the end: the system can't be told to stop asking, so a guest that drops
-        // its lookups and begins others would take all threads of the host.
-        let asking = tokio::spawn(async move {
-            let found = asking.await;
-            drop(permit);
-            found
-        });
-        let found = asking.await.map_err(|_| ErrorCode::Unknown)?;
+        let found = look_up(&self.resolver, &self.lookups, name.clone()).await;
         let found = found.map_err(|error| self.unresolved(&name, &error))?;
         let mut addresses = Vec::new();
         let mut refused = None;
@@ -204,7 +185,7 @@ impl Guard {
     }
 
     fn unresolved(&self, name: &str, error: &io::Error) -> ErrorCode {
-        tracing::debug!(plugin = self.plugin, name, "a granted name has no address: {error}");
+        tracing::debug!(plugin = self.refusals.plugin(), name, "a granted name has no address: {error}");
         ErrorCode::NameUnresolvable
     }
 
@@ -215,19 +196,12 @@ impl Guard {
 
     /// Keeps a refusal for the error of the call, and logs it.
     fn refuse(&self, what: String) -> Refused {
-        if self.logged.fetch_add(1, Ordering::Relaxed) < LOGGED_MAX {
-            tracing::warn!(plugin = self.plugin, kind = "denied", "the plugin was refused {what}");
-        }
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
+        self.refusals.add(what);
         Refused
     }
 }
 
 /// Whether a granted name may lead to an address of this sort.
 fn may_lead(grant: &TcpGrant, special: Option<Special>) -> bool {
-    match special {
-        None => true,
-        Some(Special::Loopback) => grant.is_localhost(),
-        Some(_) => false,
-    }
+    grant.name().map_or(special.is_none(), |name| may_be_led_to(name, special))
 }

@@ -7,12 +7,15 @@
 //! everybody.
 //!
 //! wasmtime-wasi asks the guard about each address that its sockets use; the linked functions of `link` stand before
-//! that, so that names are resolved by the rules here and a refusal says which grant would allow it.
+//! that, so that names are resolved by the rules here and a refusal says which grant would allow it. Requests by HTTP are
+//! larder's own to send, on connections that are made by the same rules ([`http`]).
 
 mod grant;
 mod guard;
+pub(crate) mod http;
 mod link;
 mod lookup;
+mod refusals;
 mod resolved;
 mod resolver;
 mod special;
@@ -22,5 +25,6 @@ mod tests;
 
 pub use grant::TcpGrant;
 pub(crate) use guard::Guard;
+pub use http::HttpGrant;
 pub(crate) use link::add_to_linker;
 pub use resolver::{Resolver, SystemResolver};

@@ -1,8 +1,9 @@
 //! Names to addresses, by the host.
 
-use std::{fmt, io, net::IpAddr};
+use std::{fmt, io, net::IpAddr, sync::Arc};
 
 use larder_core::BoxFuture;
+use tokio::sync::Semaphore;
 
 /// Resolves the names of grants. The machine's own way is [`SystemResolver`]; a test or an embedder with a directory of its
 /// own puts another in its place.
@@ -27,4 +28,23 @@ impl Resolver for SystemResolver {
             Ok(found.map(|address| address.ip()).collect())
         })
     }
+}
+
+/// Resolves a name within the plugin's share of lookups.
+///
+/// The asking is a task of its own, which keeps its permit to the end: the system can't be told to stop, so a guest that drops
+/// its lookups and begins others would take all threads of the host.
+pub(super) async fn look_up(
+    resolver: &Arc<dyn Resolver>,
+    lookups: &Arc<Semaphore>,
+    name: String,
+) -> io::Result<Vec<IpAddr>> {
+    let permit = Arc::clone(lookups).acquire_owned().await.map_err(io::Error::other)?;
+    let asking = resolver.resolve(name);
+    let asking = tokio::spawn(async move {
+        let found = asking.await;
+        drop(permit);
+        found
+    });
+    asking.await.map_err(io::Error::other)?
 }

@@ -44,6 +44,15 @@ pub(super) fn special(address: IpAddr) -> Option<Special> {
     }
 }
 
+/// Whether a granted name may lead to an address of this sort. Names that mean this machine by definition lead to its loopback.
+pub(super) fn may_be_led_to(name: &str, special: Option<Special>) -> bool {
+    match special {
+        None => true,
+        Some(Special::Loopback) => name == "localhost" || name.ends_with(".localhost"),
+        Some(_) => false,
+    }
+}
+
 fn special_v4(address: Ipv4Addr) -> Option<Special> {
     let [first, ..] = address.octets();
     if address.is_loopback() {

@@ -64,8 +64,9 @@ impl Failure {
         match self.cause {
             Cause::Denied => Error::denied(message),
             Cause::Invalid => Error::invalid(message),
-            Cause::Unreached | Cause::TimedOut | Cause::Cut => Error::unavailable(message),
-            Cause::Tls | Cause::Protocol | Cause::TooLarge => Error::other(message),
+            // A wrong certificate may well last, but nothing was written, and `other` would leave that open.
+            Cause::Unreached | Cause::TimedOut | Cause::Cut | Cause::Tls => Error::unavailable(message),
+            Cause::Protocol | Cause::TooLarge => Error::other(message),
         }
     }
 

@@ -268,7 +268,12 @@ fn stream_failure(what: &str, error: &StreamError) -> Failure {
                 let failure = failure(what, &code);
                 Failure::sent(failure.cause(), format!("{what}: {}", text(&code)))
             }
-            None => Failure::sent(Cause::Cut, format!("{what}: {}", error.to_debug_string())),
+            None => {
+                // A host may add a trace of its own on further lines.
+                let text = error.to_debug_string();
+                let first = text.lines().next().unwrap_or_default();
+                Failure::sent(Cause::Cut, format!("{what}: {first}"))
+            }
         },
     }
 }

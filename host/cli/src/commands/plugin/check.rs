@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use larder::{
-    Environment, Mode, Source,
+    Environment, HttpGrant, Mode, Source, TcpGrant,
     check::{CheckOptions, check_plugin},
     compiled_folder,
 };
@@ -24,6 +24,12 @@ pub(crate) struct Args {
     /// Grant no folder
     #[arg(long, conflicts_with = "folder")]
     no_folder: bool,
+    /// Let it connect to a host and port by TCP; may be given several times
+    #[arg(long = "grant-tcp", value_name = "HOST:PORT")]
+    tcp: Vec<TcpGrant>,
+    /// Let it send requests to an origin by HTTP; may be given several times
+    #[arg(long = "grant-http", value_name = "URL")]
+    http: Vec<HttpGrant>,
     /// How the component is called
     #[arg(long, value_enum, default_value_t = CallMode::Auto)]
     mode: CallMode,
@@ -46,6 +52,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut options = CheckOptions::default();
     options.settings = args.settings;
     options.folder = (!args.no_folder).then_some(args.folder);
+    options.tcp = args.tcp;
+    options.http = args.http;
     options.mode = match args.mode {
         CallMode::Auto => Mode::Auto,
         CallMode::Inline => Mode::Inline,
