@@ -88,8 +88,7 @@ fn another_build(larder: &Larder) {
 fn listed(larder: &Larder, arguments: &[&str]) -> Value {
     let run = larder.run(&[&["plugin", "list", "--json"], arguments].concat());
     assert_eq!(run.code, 0, "{}", run.err);
-    let plugins: Value = serde_json::from_str(&run.text()).unwrap();
-    plugins.get(0).cloned().unwrap_or_default()
+    serde_json::from_str(run.text().lines().next().unwrap_or_default()).unwrap()
 }
 
 #[test]
@@ -104,11 +103,11 @@ fn a_running_host_is_swapped_at_its_socket_while_it_is_called() {
     assert_eq!(run.code, 0, "{}", run.err);
     let swapped: Value = serde_json::from_str(&run.text()).unwrap();
     assert_eq!(swapped["generation"], 2, "{swapped}");
-    assert_eq!(swapped["from"], before["sha256"]);
+    assert_eq!(swapped["from"], before["digest"]);
     // The same from anywhere, without the configuration.
     let after = listed(&larder, &["--control", "run/larder.sock"]);
-    assert_eq!(after["sha256"], swapped["to"]);
-    assert_eq!(after["on_probation"], true);
+    assert_eq!(after["digest"], swapped["to"]);
+    assert_eq!(after["is_on_probation"], true);
 
     // What is broken is refused, with the host's own words and kind.
     let liar = plugin("kv-pass-liar");
@@ -117,6 +116,7 @@ fn a_running_host_is_swapped_at_its_socket_while_it_is_called() {
     assert!(run.err.contains("the self-test failed"), "{}", run.err);
     let run = larder.run(&["plugin", "swap", "pass", "again.wasm", "--sha256", &"ab".repeat(32)]);
     assert_eq!(run.code, 8, "{}", run.err);
+    larder.done(&["plugin", "release", "pass"]);
     larder.refused(&["plugin", "swap", "pas", "again.wasm"], 11, &["did you mean `pass`"]);
 
     let audit = larder.done(&["plugin", "audit"]);
@@ -192,7 +192,7 @@ fn a_host_at_a_port_wants_its_token() {
 #[test]
 fn where_no_host_listens_the_error_says_so() {
     let larder = config("");
-    larder.refused(&["plugin", "list"], 11, &["control"]);
+    larder.refused(&["plugin", "audit"], 11, &["control"]);
     larder.refused(&["plugin", "list", "--control", "no-such.sock"], 6, &["no host listens", "no-such.sock"]);
     let port = larder_tests::servers::free_port().unwrap();
     let larder = larder.with_variable("LARDER_CONTROL_TOKEN", TOKEN);

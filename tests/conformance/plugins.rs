@@ -71,6 +71,24 @@ async fn kv_encrypt_over_file_keeps_the_contract() {
     .await;
 }
 
+/// With a rule for every key, so that each value goes through the reader of JSON; what is none is passed on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kv_redact_over_memory_keeps_the_contract() {
+    let (engine, source) = (engine(), Source::file(plugin("kv-redact")));
+    kv_holds("kv-redact over memory", move |place| {
+        let (engine, source) = (engine.clone(), source.clone());
+        Box::pin(async move {
+            let next = Arc::new(MemoryKv::with_clock(place.clock.clone()));
+            let options = PluginOptions::new("kv-redact")
+                .with_clock(place.clock)
+                .with_setting("fields", "password, token")
+                .with_setting("unreadable", "pass");
+            Ok(Arc::new(KvPlugin::load_layer(&engine, &source, options, next).await?) as Arc<dyn KvStore>)
+        })
+    })
+    .await;
+}
+
 /// One server for all stores, each below a prefix of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kv_memcached_keeps_the_contract() {

@@ -21,6 +21,8 @@ mod host;
 mod http;
 mod loading;
 mod network;
+mod stand_ins;
+mod supervision;
 mod swap_checked;
 mod swap_host;
 mod swaps;

@@ -55,8 +55,8 @@ pub use larder_core::{
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
 pub use larder_wasm::{
-    AuditRecord, HttpGrant, Inspection, Mode, ShadowOptions, Source, SwapOptions, SwapStep, Swapped,
-    TcpGrant, Want, WantKind, World,
+    AuditRecord, HttpGrant, Inspection, LastError, Mode, PluginReport, PluginState, ShadowOptions, Source,
+    SwapOptions, SwapStep, Swapped, TcpGrant, Want, WantKind, World,
 };
 pub use plan::{CACHE, Comparison, ControlAddress, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};

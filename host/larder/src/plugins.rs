@@ -7,10 +7,11 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use larder_core::{Clock, Error, KvStore, Result};
 use larder_wasm::{
-    Access, Audit, AuditRecord, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginLimits,
-    PluginOptions, ReadySwap, Source, SwapGroup, SwapOptions, Swapped,
+    Access, Audit, AuditRecord, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode,
+    PluginOptions, PluginReport, ReadySwap, Source, SwapGroup, SwapOptions, Swapped,
 };
 use opendal::Operator;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -32,7 +33,7 @@ pub struct Plugins {
 }
 
 /// What is known of a loaded plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PluginStatus {
     /// Its name in the configuration.
@@ -47,6 +48,9 @@ pub struct PluginStatus {
     pub is_on_probation: bool,
     /// The stores that it serves.
     pub stores: Vec<String>,
+    /// How it does: one report for each place where it was loaded. A backend has one, whatever the stores; a layer has one for
+    /// each store that it stands in front of, in the order of `stores`.
+    pub reports: Vec<PluginReport>,
 }
 
 /// A plugin and all places where it stands.
@@ -103,6 +107,7 @@ impl Plugins {
         let status = |(name, loaded): (&String, &Loaded)| {
             let component = &loaded.serving.first()?.component;
             let stores = loaded.serving.iter().flat_map(|serving| serving.stores.iter().cloned()).collect();
+            let report = |serving: &Serving| each!(&serving.component, plugin => plugin.report());
             Some(PluginStatus {
                 name: name.clone(),
                 source: each!(component, plugin => plugin.source()),
@@ -110,6 +115,7 @@ impl Plugins {
                 generation: each!(component, plugin => plugin.generation()),
                 is_on_probation: each!(component, plugin => plugin.is_on_probation()),
                 stores,
+                reports: loaded.serving.iter().map(report).collect(),
             })
         };
         self.loaded.iter().filter_map(status).collect()
@@ -174,6 +180,30 @@ impl Plugins {
             last = Some(done.settle().await);
         }
         last.ok_or_else(|| Error::config(format!("no store uses the plugin `{name}`")))
+    }
+
+    /// Forgets the strikes of a plugin's component and ends its back-off or quarantine: its calls go on at once. Other plugins
+    /// with the same component profit.
+    ///
+    /// # Errors
+    /// `config` where there is no plugin of that name.
+    pub fn release(&self, name: &str) -> Result<()> {
+        self.loaded(name)?
+            .serving
+            .iter()
+            .for_each(|serving| each!(&serving.component, plugin => plugin.release()));
+        Ok(())
+    }
+
+    /// The key-value plugins of a store, its layers among them.
+    pub(crate) fn of_kv_store(&self, store: &str) -> Vec<KvPlugin> {
+        let serving = self.loaded.values().flat_map(|loaded| &loaded.serving);
+        let of_store = serving.filter(|serving| serving.stores.iter().any(|name| name == store));
+        let kv = of_store.filter_map(|serving| match &serving.component {
+            Component::KvBackend(plugin) | Component::KvLayer(plugin) => Some(plugin.clone()),
+            Component::BlobBackend(_) | Component::BlobLayer(_) => None,
+        });
+        kv.collect()
     }
 
     /// Waits until this plugin is not on probation any more, wherever it stands. Cancel safe.
@@ -282,18 +312,13 @@ impl Plugins {
 }
 
 fn options(name: &str, plan: &PluginPlan) -> PluginOptions {
-    let mut limits = PluginLimits::default();
-    if let Some(deadline) = plan.deadline {
-        limits.deadline = deadline;
-        limits.inline_budget = limits.inline_budget.min(deadline);
-    }
-    limits.memory_bytes_max = plan.memory_bytes_max.unwrap_or(limits.memory_bytes_max);
-    limits.instances_max = plan.instances_max.unwrap_or(limits.instances_max);
-    let mut options = PluginOptions::new(name).with_limits(limits).with_mode(match plan.mode {
+    let mode = match plan.mode {
         CallMode::Auto => Mode::Auto,
         CallMode::Inline => Mode::Inline,
         CallMode::Fiber => Mode::Fiber,
-    });
+    };
+    let mut options =
+        PluginOptions::new(name).with_limits(plan.limits).with_supervision(plan.supervision).with_mode(mode);
     options.settings = plan.settings.clone();
     options.sha256 = plan.sha256.clone();
     options.grants.env = plan.env.clone();

@@ -101,6 +101,11 @@ impl KvPlugin {
         self.0.is_on_probation()
     }
 
+    /// Whether its calls are refused now, because its component is in a back-off or in quarantine.
+    pub fn is_refusing(&self) -> bool {
+        self.0.is_refusing()
+    }
+
     /// How the plugin does: whether it is called, what its calls came to, what waits.
     pub fn report(&self) -> PluginReport {
         self.0.report()

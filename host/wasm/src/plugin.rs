@@ -43,6 +43,8 @@ pub(crate) struct Plugin<X: Exports> {
     pub(crate) watch: Arc<Watch<X>>,
     /// Whether a generation is on probation.
     pub(crate) probing: watch::Sender<bool>,
+    /// What served before, where the rules ask to keep it.
+    pub(crate) last_good: std::sync::Mutex<Option<Prepared>>,
 }
 
 impl<X: Exports> Plugin<X> {
@@ -53,6 +55,8 @@ impl<X: Exports> Plugin<X> {
         world: World,
         next: Option<X::Next>,
     ) -> Result<Self> {
+        // Options may serve several plugins; what each of them says is its own.
+        options.log = Arc::default();
         // Whoever cloned the options for two plugins has shared no connection.
         options.connections = Arc::default();
         let options = Arc::new(options);
@@ -82,6 +86,7 @@ impl<X: Exports> Plugin<X> {
             place: Mutex::default(),
             watch,
             probing: watch::Sender::new(false),
+            last_good: std::sync::Mutex::default(),
         })
     }
 
@@ -123,7 +128,12 @@ impl<X: Exports> Plugin<X> {
     pub(crate) async fn run_unseen<J: Job<X>>(&self, mut job: J) -> Result<J::Output> {
         loop {
             let current = self.current.load_full();
-            current.watched.admit()?;
+            if let Err(refused) = current.watched.admit() {
+                if Box::pin(self.recover(&current)).await {
+                    continue;
+                }
+                return Err(refused);
+            }
             match current.call(job).await {
                 Turn::Done(done) => return done,
                 // A closed generation has a successor already, so this ends.
@@ -181,10 +191,19 @@ impl<X: Exports> Plugin<X> {
         self.current.load_full()
     }
 
+    /// Whether calls are refused now.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.current.load().watched.is_refusing()
+    }
+
     /// How the plugin does.
     pub(crate) fn report(&self) -> PluginReport {
         let current = self.current.load();
-        current.watched.report(&current.look(), &self.host.queue)
+        let dropped = self.host.options.log.dropped();
+        PluginReport {
+            log_lines_dropped: dropped,
+            ..current.watched.report(&current.look(), &self.host.queue)
+        }
     }
 
     /// Forgets the strikes of the component that serves, for each plugin that runs it.

@@ -22,6 +22,7 @@ pub(crate) enum Style {
 }
 
 /// A component that passed all checks that need no instance.
+#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) pre: InstancePre<State>,
     pub(crate) style: Style,

@@ -7,7 +7,7 @@ mod servers;
 
 use std::{env, path::Path, process::Command};
 
-use larder_guests::{Install as Way, Toolchain};
+use larder_guests::{Install as Way, Toolchain, javascript};
 
 pub(crate) use servers::{ALL as ALL_SERVERS, Server, servers};
 
@@ -40,6 +40,25 @@ pub(crate) fn guest_toolchain(install: Install) -> Outcome<Toolchain> {
         }
     }
     Err(format!("{missing}\nthese were tried: {}", failures.join("; ")))
+}
+
+/// Makes sure of node and npm, which build and test what is written in JavaScript.
+///
+/// # Errors
+/// Where they are missing and may not or could not be installed; with what to type.
+pub(crate) fn node(install: Install) -> Outcome {
+    match javascript::find_node() {
+        Ok(()) => Ok(()),
+        Err(why) if install.no_install => Err(why),
+        Err(_) => {
+            println!(
+                "installing what builds plugins in JavaScript: {}",
+                javascript::DEBIAN_PACKAGES.join(" ")
+            );
+            servers::packaged(&javascript::DEBIAN_PACKAGES)?;
+            javascript::find_node()
+        }
+    }
 }
 
 /// The commands of a way to install: `apt-get` needs fresh lists, and an administrator.

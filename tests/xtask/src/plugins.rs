@@ -12,6 +12,7 @@ use crate::{Install, Outcome, cargo, install};
 /// A missing compiler that may not or could not be installed; a plugin that does not compile.
 pub(crate) fn build(names: &[&str], install: Install) -> Outcome<Vec<PathBuf>> {
     let toolchain = install::guest_toolchain(install)?;
+    install::node(install)?;
     println!("building the plugins into target/plugins (the first time takes two minutes)");
     let packages = names.iter().map(|name| (*name).to_owned()).collect();
     build_all(&cargo::root(), &Options { toolchain: Some(toolchain), output: Output::OnFailure, packages })

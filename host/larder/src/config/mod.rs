@@ -17,6 +17,7 @@
 
 mod control;
 mod environment;
+mod limits;
 mod origin;
 mod origins;
 mod overrides;
@@ -41,12 +42,11 @@ use serde_json::Value;
 pub use self::{
     control::ControlSection,
     environment::Environment,
+    limits::{LimitsSection, OnFailureSection, SupervisionSection},
     origins::HttpSection,
     remote::{RedisSection, S3Section, SqlSection},
     sections::{CacheSection, FileSection, PersistenceSection, StorageSection},
-    stores::{
-        AccessSection, FolderSection, GrantsSection, LimitsSection, PluginSection, StoreKind, StoreSection,
-    },
+    stores::{AccessSection, FolderSection, GrantsSection, PluginSection, StoreKind, StoreSection},
     swap::{ShadowSection, SwapSection},
 };
 pub(crate) use self::{

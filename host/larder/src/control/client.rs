@@ -8,10 +8,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::protocol::{
-    ANSWER_BYTES_MAX, Answer, Ask, AuditLine, PluginLine, Question, SwapLine, VERSION, line, to_line,
-};
-use crate::plan::ControlAddress;
+use super::protocol::{ANSWER_BYTES_MAX, Answer, Ask, AuditLine, Question, SwapLine, VERSION, line, to_line};
+use crate::{plan::ControlAddress, plugins::PluginStatus};
 
 /// Longest wait for a connection, on one machine.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -30,9 +28,20 @@ impl ControlClient {
     ///
     /// # Errors
     /// `unavailable` where no host listens there; `denied` where the token is wrong. Cancel safe.
-    pub async fn list(&self) -> Result<Vec<PluginLine>> {
+    pub async fn list(&self) -> Result<Vec<PluginStatus>> {
         match self.ask(Ask::List {}).await? {
             Answer::Plugins(plugins) => Ok(plugins),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Forgets the strikes of a plugin's component, and ends its back-off or quarantine.
+    ///
+    /// # Errors
+    /// As [`Self::list`]; `config` where there is no plugin of that name.
+    pub async fn release(&self, plugin: &str) -> Result<()> {
+        match self.ask(Ask::Release { plugin: plugin.to_owned() }).await? {
+            Answer::Released {} => Ok(()),
             _ => Err(unexpected()),
         }
     }

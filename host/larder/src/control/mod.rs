@@ -16,6 +16,6 @@ mod socket;
 
 pub use self::{
     client::ControlClient,
-    protocol::{AuditLine, PluginLine, SwapLine},
+    protocol::{AuditLine, SwapLine},
 };
 pub(crate) use server::Control;

@@ -36,6 +36,8 @@ pub(super) enum Ask {
     List {},
     /// The records of swaps.
     Audit {},
+    /// An end to a back-off or a quarantine.
+    Release { plugin: String },
     /// A swap.
     Swap {
         plugin: String,
@@ -50,28 +52,11 @@ pub(super) enum Ask {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
-    Plugins(Vec<PluginLine>),
+    Plugins(Vec<PluginStatus>),
+    Released {},
     Audit(Vec<AuditLine>),
     Swapped(SwapLine),
     Error(ErrorLine),
-}
-
-/// A plugin of a running host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct PluginLine {
-    /// Its name in the configuration.
-    pub name: String,
-    /// Where the component that serves came from.
-    pub source: String,
-    /// The SHA-256 of that component, in hexadecimal.
-    pub sha256: String,
-    /// Its generation.
-    pub generation: u64,
-    /// Whether it is on probation.
-    pub on_probation: bool,
-    /// The stores that it serves.
-    pub stores: Vec<String>,
 }
 
 /// A step of a swap of a running host.
@@ -117,13 +102,6 @@ pub struct SwapLine {
 pub(super) struct ErrorLine {
     kind: String,
     message: String,
-}
-
-impl From<PluginStatus> for PluginLine {
-    fn from(status: PluginStatus) -> Self {
-        let PluginStatus { name, source, digest, generation, is_on_probation, stores, .. } = status;
-        Self { name, source, sha256: digest, generation, on_probation: is_on_probation, stores }
-    }
 }
 
 impl From<AuditRecord> for AuditLine {

@@ -192,8 +192,13 @@ fn question(asked: &[u8], gate: &Gate) -> Result<Ask> {
 
 async fn answer(ask: Ask, plugins: &Plugins, by: &str) -> Result<Answer> {
     match ask {
-        Ask::List {} => Ok(Answer::Plugins(plugins.list().into_iter().map(Into::into).collect())),
+        Ask::List {} => Ok(Answer::Plugins(plugins.list())),
         Ask::Audit {} => Ok(Answer::Audit(plugins.audit().into_iter().map(Into::into).collect())),
+        Ask::Release { plugin } => {
+            plugins.release(&plugin)?;
+            tracing::info!(plugin, by, "a plugin was released");
+            Ok(Answer::Released {})
+        }
         Ask::Swap { plugin, path, sha256 } => {
             if !Path::new(&path).is_absolute() {
                 return Err(

@@ -12,6 +12,7 @@
 //!   data in a short pause.
 //! * `watch`, `probation`: for some time afterwards calls are looked at. If the new generation does worse than the one
 //!   before, that one serves again; reads that fail meanwhile are repeated in it.
+//! * `last_good`: the component before is put back where its successor is quarantined.
 //! * `audit`: a line and a record for each step.
 //!
 //! The invariant: whatever step fails, and wherever the future of a swap is dropped, one generation serves.
@@ -19,6 +20,7 @@
 mod audit;
 mod canary;
 mod group;
+mod last_good;
 mod options;
 mod probation;
 mod ready;

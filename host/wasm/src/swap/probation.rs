@@ -17,7 +17,11 @@ use super::{
     audit::{SwapStep, Trail},
     watch::{MEDIAN_MIN, Seen, Summary, Tally},
 };
-use crate::{generation::Generation, instance::Exports, plugin::Plugin};
+use crate::{
+    generation::Generation,
+    instance::{Access, Exports},
+    plugin::Plugin,
+};
 
 /// How much more often than before a new generation may fail: twice is chance where failures are rare.
 const RATE_FACTOR: u64 = 2;
@@ -34,11 +38,11 @@ const FAILED_ONE_IN_ALONE: u64 = 2;
 /// Fewest calls that say how often errors are the rule.
 const CALLS_MIN: u64 = 20;
 
-/// How many times longer than before a call may take, in the median.
-const LATENCY_FACTOR: u32 = 3;
+/// How many times longer than before a call may take, in the median: what a busy machine does to it is less.
+const LATENCY_FACTOR: u32 = 5;
 
 /// What it may take longer in any case: caches are cold, and machines are busy.
-const LATENCY_MORE: Duration = Duration::from_millis(1);
+const LATENCY_MORE: Duration = Duration::from_millis(5);
 
 /// A generation that has to show that it does no worse than the one before.
 pub(crate) struct Probation<X: Exports> {
@@ -65,8 +69,8 @@ impl<X: Exports> Probation<X> {
     }
 
     /// Counts a call, and fails the probation where that is one too many.
-    pub(super) fn saw(&self, seen: Seen, took: Duration) {
-        let calls = self.tally.count(seen, took);
+    pub(super) fn saw(&self, access: Access, seen: Seen, took: Duration) {
+        let calls = self.tally.count(access, seen, took);
         if seen == Seen::Fine && !calls.is_multiple_of(MEDIAN_MIN) {
             return;
         }
@@ -97,12 +101,13 @@ fn verdict(before: &Summary, after: &Summary) -> Option<String> {
             after.failed, after.calls, before.failed, before.calls
         ));
     }
-    match (before.median, after.median) {
+    let slower = |what: &str, then: Option<Duration>, now: Option<Duration>| match (then, now) {
         (Some(then), Some(now)) if now > then * LATENCY_FACTOR && now > then + LATENCY_MORE => {
-            Some(format!("a call takes {now:?} in the median; before it was {then:?}"))
+            Some(format!("a {what} takes {now:?} in the median; before it was {then:?}"))
         }
         _ => None,
-    }
+    };
+    slower("read", before.read, after.read).or_else(|| slower("write", before.write, after.write))
 }
 
 /// Ends when the probation of a generation does, and acts on it.
@@ -126,7 +131,7 @@ pub(super) fn watch_over<X: Swappable>(
                 plugin.go_back(probation.number, &reason, &trail).await;
             }
             None => {
-                let Summary { calls, failed, broken, median: _ } = probation.summary();
+                let Summary { calls, failed, broken, read: _, write: _ } = probation.summary();
                 trail.done(
                     SwapStep::Probation,
                     format_args!("{calls} calls, {failed} errors, {broken} broken"),
@@ -142,8 +147,8 @@ mod tests {
     use super::*;
 
     fn counted(calls: u64, failed: u64, broken: u64, micros: u64) -> Summary {
-        let median = (calls >= MEDIAN_MIN).then(|| Duration::from_micros(micros));
-        Summary { calls, failed, broken, median }
+        let read = (calls >= MEDIAN_MIN).then(|| Duration::from_micros(micros));
+        Summary { calls, failed, broken, read, write: None }
     }
 
     #[test]
@@ -175,9 +180,9 @@ mod tests {
     #[test]
     fn slower_is_a_verdict_only_where_it_can_be_felt() {
         let before = counted(100, 0, 0, 20);
-        assert_eq!(verdict(&before, &counted(100, 0, 0, 900)), None, "under a millisecond");
-        assert!(verdict(&before, &counted(100, 0, 0, 1_100)).is_some());
-        assert_eq!(verdict(&counted(100, 0, 0, 10_000), &counted(100, 0, 0, 25_000)), None);
+        assert_eq!(verdict(&before, &counted(100, 0, 0, 4_900)), None, "under five milliseconds");
+        assert!(verdict(&before, &counted(100, 0, 0, 5_100)).is_some());
+        assert_eq!(verdict(&counted(100, 0, 0, 10_000), &counted(100, 0, 0, 45_000)), None);
         assert_eq!(
             verdict(&counted(10, 0, 0, 0), &counted(100, 0, 0, 9_000_000)),
             None,

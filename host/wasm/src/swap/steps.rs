@@ -267,6 +267,7 @@ impl<X: Swappable> Plugin<X> {
         self.put_in_place(Arc::clone(&new));
         let replaced = place.kept.replace(Kept { number, old: Arc::clone(&old), owner: None });
         self.probing.send_replace(false);
+        self.remember(&old);
         drop(place);
         trail.done(SwapStep::Switch, format_args!("generation {number} serves"));
         if let Some(kept) = replaced.filter(|kept| kept.owner.is_none()) {
@@ -328,6 +329,7 @@ impl<X: Swappable> Plugin<X> {
                 }
                 self.replace(paused, &new);
                 let number = new.number;
+                self.remember(&old);
                 place.kept = Some(Kept { number, old, owner: Some(Owner { snapshot, writes }) });
                 self.probing.send_replace(false);
                 trail.done(SwapStep::Switch, format_args!("generation {number} serves"));

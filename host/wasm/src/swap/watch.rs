@@ -196,8 +196,21 @@ pub(super) struct Tally {
     calls: AtomicU64,
     failed: AtomicU64,
     broken: AtomicU64,
-    /// How long the latest took, in microseconds.
+    /// How long the latest took: reads and writes by themselves, since a write takes as long as a disk.
+    reads: Latest,
+    writes: Latest,
+}
+
+/// The latest calls of a kind.
+struct Latest {
+    calls: AtomicU64,
     micros: Box<[AtomicU32]>,
+}
+
+impl Default for Latest {
+    fn default() -> Self {
+        Self { calls: AtomicU64::new(0), micros: (0..LATEST).map(|_| AtomicU32::new(0)).collect() }
+    }
 }
 
 impl Default for Tally {
@@ -206,42 +219,56 @@ impl Default for Tally {
             calls: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             broken: AtomicU64::new(0),
-            micros: (0..LATEST).map(|_| AtomicU32::new(0)).collect(),
+            reads: Latest::default(),
+            writes: Latest::default(),
         }
     }
 }
 
 impl Tally {
     /// Counts a call. Says how many there were.
-    pub(super) fn count(&self, seen: Seen, took: Duration) -> u64 {
+    pub(super) fn count(&self, access: Access, seen: Seen, took: Duration) -> u64 {
         match seen {
             Seen::Fine => {}
             Seen::Failed => _ = self.failed.fetch_add(1, Ordering::Relaxed),
             Seen::Broken => _ = self.broken.fetch_add(1, Ordering::Relaxed),
         }
+        match access {
+            Access::Reads => self.reads.count(took),
+            Access::Writes => self.writes.count(took),
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        Summary {
+            calls: self.calls.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            broken: self.broken.load(Ordering::Relaxed),
+            read: self.reads.median(),
+            write: self.writes.median(),
+        }
+    }
+}
+
+impl Latest {
+    fn count(&self, took: Duration) {
         let before = self.calls.fetch_add(1, Ordering::Relaxed);
         if let Some(place) = self.micros.get(before as usize % LATEST) {
             place.store(u32::try_from(took.as_micros()).unwrap_or(u32::MAX), Ordering::Relaxed);
         }
-        before + 1
     }
 
-    pub(super) fn summary(&self) -> Summary {
+    fn median(&self) -> Option<Duration> {
         let calls = self.calls.load(Ordering::Relaxed);
-        Summary {
-            calls,
-            failed: self.failed.load(Ordering::Relaxed),
-            broken: self.broken.load(Ordering::Relaxed),
-            median: (calls >= MEDIAN_MIN).then(|| self.median(calls)),
+        if calls < MEDIAN_MIN {
+            return None;
         }
-    }
-
-    fn median(&self, calls: u64) -> Duration {
         let known = usize::try_from(calls).unwrap_or(LATEST).min(LATEST);
         let mut micros: Vec<u32> =
             self.micros.iter().take(known).map(|micros| micros.load(Ordering::Relaxed)).collect();
         let (_, median, _) = micros.select_nth_unstable(known / 2);
-        Duration::from_micros(u64::from(*median))
+        Some(Duration::from_micros(u64::from(*median)))
     }
 }
 
@@ -251,17 +278,19 @@ pub(super) struct Summary {
     pub(super) calls: u64,
     pub(super) failed: u64,
     pub(super) broken: u64,
-    /// The latency in the middle of the latest calls; none of too few.
-    pub(super) median: Option<Duration>,
+    /// The latency in the middle of the latest reads; none of too few.
+    pub(super) read: Option<Duration>,
+    /// The same of writes.
+    pub(super) write: Option<Duration>,
 }
 
 impl<X: Exports> Observer<X> {
-    fn saw(&self, seen: Seen, took: Duration) {
+    fn saw(&self, access: Access, seen: Seen, took: Duration) {
         if let Some(tally) = &self.before {
-            tally.count(seen, took);
+            tally.count(access, seen, took);
         }
         if let Some(probation) = &self.probation {
-            probation.saw(seen, took);
+            probation.saw(access, seen, took);
         }
     }
 
@@ -297,7 +326,7 @@ impl<X: Exports> Plugin<X> {
                 Err(_) => {}
             }
         }
-        observer.saw(seen, took);
+        observer.saw(J::ACCESS, seen, took);
         done
     }
 }
@@ -310,14 +339,14 @@ mod tests {
     fn a_median_is_of_the_latest_calls_and_of_enough_of_them() {
         let tally = Tally::default();
         for micros in 0..MEDIAN_MIN - 1 {
-            tally.count(Seen::Fine, Duration::from_micros(micros));
+            tally.count(Access::Reads, Seen::Fine, Duration::from_micros(micros));
         }
-        assert_eq!(tally.summary().median, None);
+        assert_eq!(tally.summary().read, None);
         for _ in 0..LATEST {
-            tally.count(Seen::Failed, Duration::from_micros(7));
+            tally.count(Access::Reads, Seen::Failed, Duration::from_micros(7));
         }
         let summary = tally.summary();
-        assert_eq!(summary.median, Some(Duration::from_micros(7)));
+        assert_eq!((summary.read, summary.write), (Some(Duration::from_micros(7)), None));
         assert_eq!((summary.failed, summary.broken), (LATEST as u64, 0));
     }
 

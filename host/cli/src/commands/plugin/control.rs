@@ -19,6 +19,11 @@ pub(super) struct Control {
 }
 
 impl Control {
+    /// Whether a running host is meant: it was said here, or the configuration says where it listens.
+    pub(super) fn is_meant(&self, place: &Place) -> Result<bool, Failure> {
+        Ok(self.control.is_some() || open::config(place)?.plan()?.control().is_some())
+    }
+
     pub(super) fn client(&self, place: &Place) -> Result<ControlClient, Failure> {
         let address = match &self.control {
             Some(at) => match at.parse::<SocketAddr>() {

@@ -6,6 +6,7 @@ mod control;
 mod inspect;
 mod list;
 mod new;
+mod release;
 mod swap;
 
 use clap::Subcommand;
@@ -17,14 +18,16 @@ use crate::{args::Place, failure::Failure};
 pub(crate) enum Command {
     /// Write a project for a new plugin: it builds, holds the contract, and says how to go on
     New(new::Args),
+    /// Print how each plugin does: of the host that runs, where one can be asked, else of the configuration
+    List(list::Args),
     /// Print what a component is and what it asks for; runs nothing of it
     Inspect(inspect::Args),
     /// Run the whole conformance suite over a component and print what holds and what does not
     Check(check::Args),
-    /// List the plugins of a running host
-    List(list::Args),
     /// Put another component in the place of a plugin of a running host, while its calls go on
     Swap(swap::Args),
+    /// End the back-off or quarantine of a plugin of a running host
+    Release(release::Args),
     /// Print what the swaps of a running host did, step by step
     Audit(audit::Args),
 }
@@ -32,10 +35,11 @@ pub(crate) enum Command {
 pub(crate) async fn run(place: &Place, command: Command) -> Result<(), Failure> {
     match command {
         Command::New(args) => new::run(&args),
+        Command::List(args) => list::run(place, &args).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Check(args) => check::run(args).await,
-        Command::List(args) => list::run(place, args).await,
         Command::Swap(args) => swap::run(place, args).await,
+        Command::Release(args) => release::run(place, args).await,
         Command::Audit(args) => audit::run(place, args).await,
     }
 }
