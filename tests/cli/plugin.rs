@@ -216,11 +216,17 @@ fn the_plugins_of_a_configuration_are_listed_with_how_they_do() {
          stores: {{ a: {{ backend: m }}, b: {{ backend: m }} }}",
         file.display()
     ));
-    let shown = larder.done(&["plugin", "list"]);
+    // That the plugin is not pinned is told on stderr.
+    let list = |arguments: &[&str]| {
+        let run = larder.run(arguments);
+        assert_eq!(run.code, 0, "{}", run.err);
+        run.text()
+    };
+    let shown = list(&["plugin", "list"]);
     for part in ["m\n", "stores      a, b", "state       serving", "0 of 3", "0 of 5 wait"] {
         assert!(shown.contains(part), "no `{part}` in:\n{shown}");
     }
-    let json: Value = serde_json::from_str(&larder.done(&["plugin", "list", "--json"])).unwrap();
+    let json: Value = serde_json::from_str(&list(&["plugin", "list", "--json"])).unwrap();
     assert_eq!(json["reports"][0]["state"], "serving");
     assert_eq!(json["stores"][1], "b");
 }
