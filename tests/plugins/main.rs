@@ -17,6 +17,7 @@ mod blob_listing;
 mod blob_swap;
 mod calls;
 mod compiled;
+mod embedder;
 mod host;
 mod http;
 mod loading;

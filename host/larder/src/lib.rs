@@ -41,6 +41,7 @@ mod seams;
 mod stack;
 mod storage;
 pub mod testing;
+pub mod wasi;
 mod watching;
 
 pub use application::{

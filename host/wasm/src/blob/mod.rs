@@ -25,20 +25,22 @@ use larder_core::{Clock, Error, Result};
 use opendal::{Builder, Operator, raw::Service};
 
 pub(crate) use self::{convert::BlobDescription, error::from_operator};
-use self::{service::BlobService, shadow::BlobProbe};
+use self::{request::Describe, service::BlobService, shadow::BlobProbe};
 use crate::{
-    bindings::blob::{BlobExports, Features, Instances},
+    bindings::blob::{BlobExports, BlobFuncs, Features, Instances},
     blob_import::NextBlob,
     engine::Engine,
     generation::Generation,
     inspect::World,
-    instance::{Access, Exports, Instance, Loader},
+    instance::{Exports, Instance, Loader},
     job::Caller,
+    lift::{Calls, Contract, Lifted, not_lifted},
     options::PluginOptions,
     plugin::Plugin,
     prepared::Style,
     request::Health,
     source::Source,
+    standard::Objects,
     state::State,
     supervision::PluginReport,
     swap::{ReadySwap, Scratch, SwapOptions, Swappable, Swapped, Tried},
@@ -185,18 +187,46 @@ impl fmt::Debug for BlobPlugin {
     }
 }
 
+impl BlobExports {
+    fn own(&self) -> Option<&BlobFuncs> {
+        match self {
+            Self::Own(blob) => Some(blob),
+            Self::Lifted(_) => None,
+        }
+    }
+
+    fn lifted(&mut self) -> wasmtime::Result<&mut Objects> {
+        match self {
+            Self::Own(_) => Err(not_lifted()),
+            Self::Lifted(objects) => Ok(objects),
+        }
+    }
+}
+
 impl Exports for BlobExports {
     type Description = BlobDescription;
     type Next = Arc<NextBlob>;
     type Probe = BlobProbe;
 
-    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
-        BlobExports::load(loader)
+    fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Self> {
+        Ok(match contract {
+            Contract::Blobstore(shape) => Self::Lifted(Box::new(Objects::load(shape, loader)?)),
+            _ => Self::Own(BlobFuncs::load(loader)?),
+        })
+    }
+
+    async fn configure(&mut self, calls: &mut Calls<'_>, settings: &[(String, String)]) -> Lifted<()> {
+        self.lifted()?.configure(calls, settings).await
+    }
+
+    async fn health(&mut self, calls: &mut Calls<'_>) -> Lifted<()> {
+        self.lifted()?.health(calls).await
     }
 
     async fn describe(instance: &mut Instance<Self>) -> Result<BlobDescription> {
-        let func = instance.exports().describe;
-        convert::description(&instance.call(func, (), Access::Reads).await?)
+        let wit = instance.request(&mut Describe).await?;
+        let is_lifted = instance.exports().own().is_none();
+        Ok(BlobDescription { in_order: is_lifted, ..convert::description(&wit)? })
     }
 
     fn is_one(description: &BlobDescription) -> bool {
