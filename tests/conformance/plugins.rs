@@ -71,6 +71,19 @@ async fn kv_encrypt_over_file_keeps_the_contract() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kv_python_keeps_the_contract() {
+    let (engine, source) = (engine(), Source::file(plugin("kv-python")));
+    kv_holds("kv-python", move |place| {
+        let (engine, source) = (engine.clone(), source.clone());
+        Box::pin(async move {
+            let options = PluginOptions::new("kv-python").with_clock(place.clock);
+            Ok(Arc::new(KvPlugin::load(&engine, &source, options).await?) as Arc<dyn KvStore>)
+        })
+    })
+    .await;
+}
+
 /// With a rule for every key, so that each value goes through the reader of JSON; what is none is passed on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kv_redact_over_memory_keeps_the_contract() {
