@@ -68,7 +68,7 @@ pub(crate) fn page(name: &str) -> Result<String, String> {
     Ok(format!(
         "early {early}, {size} bytes, same {}, part {}, {} of {}, {} {is_end}, then {}",
         read == whole,
-        part == whole[10..20],
+        Some(part.as_slice()) == whole.get(10..20),
         info.size,
         info.name,
         names.join(","),

@@ -1,4 +1,7 @@
 //! A fetcher that keeps its state by `wasi:keyvalue`, of both drafts, and its pages by `wasi:blobstore`.
+//!
+//! It imports what only a host has, so there is nothing of it on another target.
+#![cfg(target_arch = "wasm32")]
 
 mod blobs;
 mod first;
@@ -30,7 +33,6 @@ impl fetcher::Guest for Fetcher {
     }
 }
 
-#[cfg(target_arch = "wasm32")]
 #[expect(unsafe_code, reason = "what the generated macro expands to")]
 mod exported {
     use super::{Fetcher, fetcher};

@@ -38,7 +38,7 @@ struct Swap {
 }
 
 impl Swap {
-    fn new(key: String) -> Cas {
+    fn handle(key: String) -> Cas {
         let seen = read(&key);
         Cas::new(Self { key, seen })
     }
@@ -86,7 +86,7 @@ impl GuestBucket for Bucket {
 
 impl GuestCas for Swap {
     fn new(_: BucketBorrow<'_>, key: String) -> Result<Cas, Error> {
-        Ok(Swap::new(key))
+        Ok(Swap::handle(key))
     }
 
     fn current(&self) -> Result<Option<Vec<u8>>, Error> {
@@ -105,7 +105,7 @@ impl atomics::Guest for Provider {
     fn swap(cas: Cas, value: Vec<u8>) -> Result<(), CasError> {
         let Swap { key, seen } = cas.into_inner();
         if read(&key) != seen {
-            return Err(CasError::CasFailed(Swap::new(key)));
+            return Err(CasError::CasFailed(Swap::handle(key)));
         }
         ENTRIES.with_borrow_mut(|entries| entries.insert(key, value));
         Ok(())
