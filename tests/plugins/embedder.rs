@@ -113,11 +113,15 @@ async fn only_what_is_granted_is_there() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_swap_of_two_guests_is_lost() {
-    let (fetcher, stores) = (Fetcher::new(), WasiStores::new().with_kv("sums", shared()));
+    let memory = shared();
+    let (fetcher, stores) = (Fetcher::new(), WasiStores::new().with_kv("sums", memory.clone()));
     let races = futures::future::join_all((0..4).map(|_| fetcher.run(&stores, "second-race", "sums"))).await;
     assert!(races.iter().all(Result::is_ok), "{races:?}");
     let read = fetcher.run(&stores, "second-list", "sums").await;
     assert_eq!(read.as_deref(), Ok("1 in 1"));
+    // Each of the four adds one a hundred times.
+    let sum = memory.get(&Key::new("sum").unwrap()).await.unwrap().unwrap();
+    assert_eq!(sum.value, "400");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
