@@ -13,6 +13,7 @@ use std::{
 };
 
 use futures::executor::block_on;
+use larder::{Config, Host};
 use larder_core::{Commit, Key, KvStore};
 use larder_tests::bench::{Bench, Stopwatch, Target, Unit};
 use larder_wasm::{Engine, EngineOptions, KvPlugin, PluginLimits, PluginOptions, Source};
@@ -21,6 +22,8 @@ use larder_wasm::{Engine, EngineOptions, KvPlugin, PluginLimits, PluginOptions, 
 const VALUE_BYTES: usize = 100;
 /// Keys of a batch.
 const BATCH: u64 = 64;
+/// The most that what stands around a plugin may add to a call, in nanoseconds.
+const ADDED_NANOS_MAX: f64 = 100.0;
 /// Rounds of each side: enough for a steady median on a busy machine.
 const ROUNDS: u32 = 15;
 
@@ -72,6 +75,21 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
         || bare.get_each(&key, calls),
     );
 
+    let host = open_host(&runtime)?;
+    let stack = host.kv("memory")?.store();
+    block_on(stack.commit(&commit))?;
+    let plain = get_each(&memory, &key, calls);
+    // Of one round each time, so that a busy moment slows both sides of the difference.
+    let added = || get_each(&*stack, &key, calls) - get_each(&memory, &key, calls);
+    bench.within(
+        "what metrics, error context and checks of a store add to the supervised plugin",
+        Unit::Nanos,
+        ADDED_NANOS_MAX,
+        ROUNDS,
+        added,
+        plain,
+    );
+
     let mut process = socket::Process::start(VALUE_BYTES)?;
     let few = bench.calls(2_000);
     bench.ratio(
@@ -121,9 +139,18 @@ fn measure(bench: &mut Bench) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A host with the same component behind all that a store has around it, but for the retries.
+fn open_host(runtime: &tokio::runtime::Runtime) -> Result<Host, Failure> {
+    let component = larder_tests::plugin("kv-memory");
+    let yaml = format!(
+        "plugins: {{ m: {{ path: '{}' }} }}\nstores: {{ memory: {{ backend: m, retries: 0 }} }}",
+        component.display()
+    );
+    Ok(runtime.block_on(Host::open(Config::from_yaml(&yaml)?.plan()?))?)
+}
+
 /// Nanoseconds of a get through the contract, one after the other.
-fn get_each(store: &KvPlugin, key: &Key, calls: u64) -> f64 {
-    let store: &dyn KvStore = store;
+fn get_each(store: &dyn KvStore, key: &Key, calls: u64) -> f64 {
     let watch = Stopwatch::start();
     block_on(async {
         for _ in 0..calls {

@@ -207,3 +207,26 @@ fn a_store_is_on_a_server_that_a_grant_names_and_on_no_other() {
     assert!(run.code != 0 && run.err.contains("denied"), "{}", run.err);
     assert!(run.err.contains(&format!("grants.tcp: [\"{}\"]", server.address())), "{}", run.err);
 }
+
+#[test]
+fn the_plugins_of_a_configuration_are_listed_with_how_they_do() {
+    let file = plugin("kv-memory");
+    let larder = Larder::with_config(&format!(
+        "plugins: {{ m: {{ path: {}, supervision: {{ strikes: 3 }}, limits: {{ queue: 5 }} }} }}\n\
+         stores: {{ a: {{ backend: m }}, b: {{ backend: m }} }}",
+        file.display()
+    ));
+    // That the plugin is not pinned is told on stderr.
+    let list = |arguments: &[&str]| {
+        let run = larder.run(arguments);
+        assert_eq!(run.code, 0, "{}", run.err);
+        run.text()
+    };
+    let shown = list(&["plugin", "list"]);
+    for part in ["m\n", "stores      a, b", "state       serving", "0 of 3", "0 of 5 wait"] {
+        assert!(shown.contains(part), "no `{part}` in:\n{shown}");
+    }
+    let json: Value = serde_json::from_str(&list(&["plugin", "list", "--json"])).unwrap();
+    assert_eq!(json["reports"][0]["state"], "serving");
+    assert_eq!(json["stores"][1], "b");
+}

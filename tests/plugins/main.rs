@@ -17,10 +17,13 @@ mod blob_listing;
 mod blob_swap;
 mod calls;
 mod compiled;
+mod embedder;
 mod host;
 mod http;
 mod loading;
 mod network;
+mod stand_ins;
+mod supervision;
 mod swaps;
 mod testing;
 

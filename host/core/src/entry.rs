@@ -15,7 +15,7 @@ impl fmt::Display for Version {
 }
 
 /// A moment: milliseconds since the Unix epoch, by the clock of the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {

@@ -15,10 +15,12 @@ use crate::{
     blobs::Blobs,
     config::StoreKind,
     kv::Kv,
-    plan::{Backend, Guards, Plan, StorePlan},
+    plan::{Backend, Guards, OnFailure, Plan, StorePlan},
     plugins::Plugins,
     seams::Seams,
-    stack::{Backoff, Checked, Counters, Explained, Limited, Metered, Retried, Timed},
+    stack::{
+        Backoff, Checked, Counters, Covered, Explained, Fallback, Limited, Metered, Retried, StandIn, Timed,
+    },
 };
 
 /// Everything that a plan asked for.
@@ -44,7 +46,7 @@ pub(crate) async fn assemble(plan: &Plan, seams: &dyn Seams) -> Result<Assembly>
         closing: BTreeMap::new(),
         plugins: Plugins::new(plan.plugins.clone(), plan.compiled.clone(), seams.clock()),
     };
-    for (name, store) in &plan.stores {
+    for (name, store) in fallbacks_first(plan) {
         let opened = match store.kind {
             StoreKind::Kv => assembly.open_kv(name, store, seams).await,
             StoreKind::Blob => assembly.open_blobs(name, store, seams).await,
@@ -61,14 +63,36 @@ impl Assembly {
         for layer in plan.layers.iter().rev() {
             store = self.plugins.kv_layer(layer, name, store).await?;
         }
+        let shared: Arc<str> = name.into();
+        store = self.covered(store, plan, &shared)?;
         plan.requires.check_kv(store.describe().capabilities)?;
         store = Arc::new(Checked::new(store, plan.value_bytes_max));
-        let shared: Arc<str> = name.into();
         store = Arc::new(Explained::new(store, Arc::clone(&shared)));
         let counters = Arc::new(Counters::default());
         store = Arc::new(Metered::new(store, Arc::clone(&counters)));
         self.kv.insert(name.to_owned(), Kv::new(shared, store, counters));
         Ok(())
+    }
+
+    /// Puts in front what stands in for a plugin that fails.
+    fn covered(
+        &self,
+        store: Arc<dyn KvStore>,
+        plan: &StorePlan,
+        name: &Arc<str>,
+    ) -> Result<Arc<dyn KvStore>> {
+        let stand_in = match &plan.on_failure {
+            // What is done about the last good component is done where it is swapped.
+            OnFailure::Fail | OnFailure::LastGood => return Ok(store),
+            OnFailure::Miss => StandIn::Miss,
+            OnFailure::Fallback(other) => {
+                let opened = self.kv.get(other).map(Kv::store);
+                let unopened = || larder_core::Error::config(format!("the fallback `{other}` is not open"));
+                StandIn::Store(Fallback::new(other, opened.ok_or_else(unopened)?))
+            }
+        };
+        let plugins = self.plugins.of_kv_store(name);
+        Ok(Arc::new(Covered::new(store, plugins, stand_in, Arc::clone(name))))
     }
 
     async fn kv_backend(
@@ -130,6 +154,21 @@ impl Assembly {
         self.blobs.insert(name.to_owned(), Blobs::new(operator));
         Ok(())
     }
+}
+
+/// The stores, each after those that stand in for it.
+fn fallbacks_first(plan: &Plan) -> impl Iterator<Item = (&String, &StorePlan)> {
+    let depth = |store: &StorePlan| {
+        let mut depth = 0_usize;
+        let mut at = Some(store);
+        while let Some(OnFailure::Fallback(next)) = at.map(|store| &store.on_failure) {
+            (depth, at) = (depth + 1, plan.stores.get(next));
+        }
+        depth
+    };
+    let mut stores: Vec<_> = plan.stores.iter().collect();
+    stores.sort_by_key(|(_, store)| depth(store));
+    stores.into_iter()
 }
 
 /// A plan is never made so; what it would be is said all the same.

@@ -40,6 +40,7 @@ mod seams;
 mod stack;
 mod storage;
 pub mod testing;
+pub mod wasi;
 
 pub use application::{
     application_host, close_application_kv_store, configure_application_kv_store, kv_store,
@@ -52,7 +53,10 @@ pub use larder_core::{
     Capabilities, Clock, Commit, Description, Effect, Entry, Error, ErrorKind, Expectation, Key, KeyRange,
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
-pub use larder_wasm::{HttpGrant, Inspection, Mode, Source, Swapped, TcpGrant, Want, WantKind, World};
+pub use larder_wasm::{
+    HttpGrant, Inspection, LastError, Mode, PluginReport, PluginState, Source, Swapped, TcpGrant, Want,
+    WantKind, World,
+};
 pub use plan::{CACHE, Comparison, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};
 pub use stack::{Metrics, OperationMetrics};

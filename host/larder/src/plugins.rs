@@ -3,19 +3,15 @@
 //! A plugin that several stores name as their backend is loaded once, and those stores share its
 //! data. A layer is loaded once for each store that it stands in front of.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use larder_core::{Clock, Error, KvStore, Result};
 use larder_wasm::{
-    Access, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginLimits, PluginOptions,
+    Access, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginOptions, PluginReport,
     Source, Swapped,
 };
 use opendal::Operator;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -36,7 +32,7 @@ pub struct Plugins {
 }
 
 /// What is known of a loaded plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PluginStatus {
     /// Its name in the configuration.
@@ -49,6 +45,9 @@ pub struct PluginStatus {
     pub generation: u64,
     /// The stores that it serves.
     pub stores: Vec<String>,
+    /// How it does: one report for each place where it was loaded. A backend has one, whatever the stores; a layer has one for
+    /// each store that it stands in front of, in the order of `stores`.
+    pub reports: Vec<PluginReport>,
 }
 
 /// A plugin and all places where it stands.
@@ -56,8 +55,6 @@ struct Loaded {
     serving: Vec<Serving>,
     /// What serves now. Held for the whole of a swap, so that there is one at a time.
     source: Mutex<Source>,
-    /// The same in words, for those who only look.
-    shown: RwLock<String>,
 }
 
 struct Serving {
@@ -81,10 +78,29 @@ impl Component {
         }
     }
 
-    fn status(&self) -> (u64, String) {
+    fn report(&self) -> PluginReport {
         match self {
-            Self::KvBackend(plugin) | Self::KvLayer(plugin) => (plugin.generation(), plugin.digest()),
-            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => (plugin.generation(), plugin.digest()),
+            Self::KvBackend(plugin) | Self::KvLayer(plugin) => plugin.report(),
+            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => plugin.report(),
+        }
+    }
+
+    fn release(&self) {
+        match self {
+            Self::KvBackend(plugin) | Self::KvLayer(plugin) => plugin.release(),
+            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => plugin.release(),
+        }
+    }
+
+    /// Generation, digest and source of what serves.
+    fn status(&self) -> (u64, String, String) {
+        match self {
+            Self::KvBackend(plugin) | Self::KvLayer(plugin) => {
+                (plugin.generation(), plugin.digest(), plugin.source())
+            }
+            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => {
+                (plugin.generation(), plugin.digest(), plugin.source())
+            }
         }
     }
 }
@@ -101,10 +117,10 @@ impl Plugins {
     /// The loaded plugins, in alphabetical order.
     pub fn list(&self) -> Vec<PluginStatus> {
         let status = |(name, loaded): (&String, &Loaded)| {
-            let (generation, digest) = loaded.serving.first()?.component.status();
-            let source = loaded.shown.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let (generation, digest, source) = loaded.serving.first()?.component.status();
             let stores = loaded.serving.iter().flat_map(|serving| serving.stores.iter().cloned()).collect();
-            Some(PluginStatus { name: name.clone(), source, digest, generation, stores })
+            let reports = loaded.serving.iter().map(|serving| serving.component.report()).collect();
+            Some(PluginStatus { name: name.clone(), source, digest, generation, stores, reports })
         };
         self.loaded.iter().filter_map(status).collect()
     }
@@ -129,9 +145,29 @@ impl Plugins {
                 }
             }
         }
-        *loaded.shown.write().unwrap_or_else(PoisonError::into_inner) = source.to_string();
         *current = source;
         last.ok_or_else(|| Error::config(format!("no store uses the plugin `{name}`")))
+    }
+
+    /// Forgets the strikes of a plugin's component and ends its back-off or quarantine: its calls go on at once. Other plugins
+    /// with the same component profit.
+    ///
+    /// # Errors
+    /// `config` where there is no plugin of that name.
+    pub fn release(&self, name: &str) -> Result<()> {
+        self.loaded(name)?.serving.iter().for_each(|serving| serving.component.release());
+        Ok(())
+    }
+
+    /// The key-value plugins of a store, its layers among them.
+    pub(crate) fn of_kv_store(&self, store: &str) -> Vec<KvPlugin> {
+        let serving = self.loaded.values().flat_map(|loaded| &loaded.serving);
+        let of_store = serving.filter(|serving| serving.stores.iter().any(|name| name == store));
+        let kv = of_store.filter_map(|serving| match &serving.component {
+            Component::KvBackend(plugin) | Component::KvLayer(plugin) => Some(plugin.clone()),
+            Component::BlobBackend(_) | Component::BlobLayer(_) => None,
+        });
+        kv.collect()
     }
 
     /// A layer may stand in front of several stores: all of them swap, or none.
@@ -193,11 +229,10 @@ impl Plugins {
     }
 
     fn keep(&mut self, name: &str, store: &str, source: Source, component: Component) {
-        let loaded = self.loaded.entry(name.to_owned()).or_insert_with(|| Loaded {
-            serving: Vec::new(),
-            shown: RwLock::new(source.to_string()),
-            source: Mutex::new(source),
-        });
+        let loaded = self
+            .loaded
+            .entry(name.to_owned())
+            .or_insert_with(|| Loaded { serving: Vec::new(), source: Mutex::new(source) });
         loaded.serving.push(Serving { stores: vec![store.to_owned()], component });
     }
 
@@ -232,18 +267,13 @@ impl Plugins {
 }
 
 fn options(name: &str, plan: &PluginPlan) -> PluginOptions {
-    let mut limits = PluginLimits::default();
-    if let Some(deadline) = plan.deadline {
-        limits.deadline = deadline;
-        limits.inline_budget = limits.inline_budget.min(deadline);
-    }
-    limits.memory_bytes_max = plan.memory_bytes_max.unwrap_or(limits.memory_bytes_max);
-    limits.instances_max = plan.instances_max.unwrap_or(limits.instances_max);
-    let mut options = PluginOptions::new(name).with_limits(limits).with_mode(match plan.mode {
+    let mode = match plan.mode {
         CallMode::Auto => Mode::Auto,
         CallMode::Inline => Mode::Inline,
         CallMode::Fiber => Mode::Fiber,
-    });
+    };
+    let mut options =
+        PluginOptions::new(name).with_limits(plan.limits).with_supervision(plan.supervision).with_mode(mode);
     options.settings = plan.settings.clone();
     options.sha256 = plan.sha256.clone();
     options.grants.env = plan.env.clone();

@@ -110,3 +110,48 @@ impl ResourceLimiter for Budget {
         MEMORIES_MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::{Config, Engine, Instance, Module, Store};
+
+    use super::*;
+
+    /// Two memories of a page each and two tables, and what grows the second of both.
+    const TWO: &str = r#"(module
+        (memory $one 1) (memory $two 1)
+        (table $first 10 funcref) (table $second 10 funcref)
+        (func (export "grow") (param i32) (result i32) (memory.grow $two (local.get 0)))
+        (func (export "lengthen") (param i32) (result i32)
+            (table.grow $second (ref.null func) (local.get 0))))"#;
+
+    fn store() -> (Store<Budget>, Instance) {
+        let limits =
+            PluginLimits { memory_bytes_max: 4 << 16, table_elements_max: 30, ..PluginLimits::default() };
+        let engine = Engine::new(&Config::new()).expect("this machine runs WebAssembly");
+        let mut store = Store::new(&engine, Budget::new(&limits));
+        store.limiter(|budget| budget);
+        let module = Module::new(&engine, wat::parse_str(TWO).unwrap()).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        (store, instance)
+    }
+
+    #[test]
+    fn all_memories_of_an_instance_share_one_limit() {
+        let (mut store, instance) = store();
+        let grow = instance.get_typed_func::<i32, i32>(&mut store, "grow").unwrap();
+        assert_eq!(grow.call(&mut store, 2).unwrap(), 1, "two pages are there, two more may be");
+        assert_eq!(store.data().exceeded(), None);
+        assert_eq!(grow.call(&mut store, 1).unwrap(), -1);
+        assert_eq!(store.data().exceeded(), Some(Exceeded::Memory));
+    }
+
+    #[test]
+    fn all_tables_of_an_instance_share_one_limit() {
+        let (mut store, instance) = store();
+        let lengthen = instance.get_typed_func::<i32, i32>(&mut store, "lengthen").unwrap();
+        assert_eq!(lengthen.call(&mut store, 10).unwrap(), 10);
+        assert_eq!(lengthen.call(&mut store, 1).unwrap(), -1);
+        assert_eq!(store.data().exceeded(), Some(Exceeded::Table));
+    }
+}

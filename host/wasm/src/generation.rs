@@ -10,19 +10,18 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::task::TaskTracker;
-use wasmtime::component::InstancePre;
 
 use crate::{
     engine::{Engine, TICK},
     hand_over::{HandOver, on_a_thread},
     instance::{Access, Exports, Instance},
     job::{Caller, Job},
+    lift::Linked,
     options::PluginOptions,
     pool::FiberPool,
     prepared::{Prepared, Style},
     queue::Queue,
     seats::{Aside, Seat, Seats},
-    state::State,
     supervision::{Supervisor, Watched},
 };
 
@@ -34,7 +33,7 @@ pub(crate) struct Generation<X: Exports> {
     pub(crate) description: X::Description,
     has_handoff: bool,
     engine: Arc<Engine>,
-    pre: InstancePre<State>,
+    pre: Linked,
     style: Style,
     options: Arc<PluginOptions>,
     next: Option<X::Next>,
@@ -353,6 +352,17 @@ impl<X: Exports> Generation<X> {
                 pool.close();
                 drained
             }
+        }
+    }
+
+    /// The component, to be started anew.
+    pub(crate) fn prepared(&self) -> Prepared {
+        Prepared {
+            pre: self.pre.clone(),
+            style: self.style,
+            digest: self.digest.clone(),
+            source: self.source.clone(),
+            has_handoff: self.has_handoff,
         }
     }
 

@@ -63,9 +63,8 @@ impl<'i, X: Exports> Caller<'i, X> {
         }
         // Unless the call ends and says otherwise: one that is dropped half way leaves an instance that can't be used.
         self.keep = false;
-        let func = R::func(self.instance);
         let answer = {
-            let mut call = std::pin::pin!(self.instance.call(func, request.params(), R::ACCESS));
+            let mut call = std::pin::pin!(self.instance.request(request));
             match futures::poll!(&mut call) {
                 Poll::Ready(answer) => Some(answer),
                 // A little longer than the guest's own ticks, so that a guest that computes is told from one that waits.

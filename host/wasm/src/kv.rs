@@ -11,12 +11,16 @@ use wasmtime::component::TypedFunc;
 use crate::{
     bindings::{
         Answer,
-        kv::{CommitParams, Instances, KvExports, ScanParams, WitEntry, WitOutcome, WitPage},
+        kv::{
+            CommitParams, Instances, KvExports, KvFuncs, ScanParams, WitDescription, WitEntry, WitOutcome,
+            WitPage,
+        },
     },
     convert,
     engine::Engine,
     inspect::World,
     instance::{Access, Exports, Instance, Loader},
+    lift::{Calls, Contract, KvLift, Lifted, not_lifted},
     options::PluginOptions,
     plugin::{Plugin, Swapped},
     prepared::Style,
@@ -65,6 +69,11 @@ impl KvPlugin {
     /// flight did not end.
     pub async fn swap(&self, source: &Source) -> Result<Swapped> {
         self.0.swap(source).await
+    }
+
+    /// Whether its calls are refused now, because its component is in a back-off or in quarantine.
+    pub fn is_refusing(&self) -> bool {
+        self.0.is_refusing()
     }
 
     /// How the plugin does: whether it is called, what its calls came to, what waits.
@@ -125,17 +134,81 @@ pub(crate) struct KvDescription {
     instances: Instances,
 }
 
+impl KvExports {
+    #[inline]
+    fn own(&self) -> Option<&KvFuncs> {
+        match self {
+            Self::Own(kv) => Some(kv),
+            Self::Lifted(_) => None,
+        }
+    }
+
+    fn lifted(&mut self) -> wasmtime::Result<&mut KvLift> {
+        match self {
+            Self::Own(_) => Err(not_lifted()),
+            Self::Lifted(lift) => Ok(lift),
+        }
+    }
+}
+
+/// Asks what the plugin is. What it says is checked by who asks.
+struct Describe;
+
+impl Request<KvExports> for Describe {
+    type Params<'p> = ();
+    type Wit = WitDescription;
+    type Output = WitDescription;
+    const OPERATION: &'static str = "describe";
+    const ACCESS: Access = Access::Reads;
+
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<(), Answer<WitDescription>>>
+    where
+        Self: 'p,
+    {
+        instance.exports().own().map(|kv| kv.describe)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<WitDescription> {
+        exports.lifted()?.describe(calls).await
+    }
+
+    fn fits(&self, _: &KvDescription) -> Result<()> {
+        Ok(())
+    }
+
+    fn params(&mut self) {}
+
+    fn check(
+        &mut self,
+        wit: WitDescription,
+        _: &Instance<KvExports>,
+        _: &KvDescription,
+    ) -> Result<WitDescription> {
+        Ok(wit)
+    }
+}
+
 impl Exports for KvExports {
     type Description = KvDescription;
     type Next = Arc<dyn KvStore>;
 
-    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
-        KvExports::load(loader)
+    fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Self> {
+        Ok(match KvLift::load(loader, contract)? {
+            Some(lift) => Self::Lifted(lift),
+            None => Self::Own(KvFuncs::load(loader)?),
+        })
+    }
+
+    async fn configure(&mut self, calls: &mut Calls<'_>, settings: &[(String, String)]) -> Lifted<()> {
+        self.lifted()?.configure(calls, settings).await
+    }
+
+    async fn health(&mut self, calls: &mut Calls<'_>) -> Lifted<()> {
+        self.lifted()?.health(calls).await
     }
 
     async fn describe(instance: &mut Instance<Self>) -> Result<KvDescription> {
-        let func = instance.exports().describe;
-        let wit = instance.call(func, (), Access::Reads).await?;
+        let wit = instance.request(&mut Describe).await?;
         Ok(KvDescription { store: convert::description(&wit)?, instances: wit.instances })
     }
 
@@ -174,11 +247,15 @@ impl<K: Borrow<Key> + Send> Request<KvExports> for Get<K> {
     const OPERATION: &'static str = "get";
     const ACCESS: Access = Access::Reads;
 
-    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<Self::Params<'p>, Answer<Self::Wit>>>
     where
         Self: 'p,
     {
-        instance.exports().get
+        instance.exports().own().map(|kv| kv.get)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
+        exports.lifted()?.get(calls, self.0.borrow().as_str()).await
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
@@ -215,11 +292,15 @@ impl<K: AsRef<[Key]> + Send> Request<KvExports> for GetMany<K> {
     const OPERATION: &'static str = "get_many";
     const ACCESS: Access = Access::Reads;
 
-    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<Self::Params<'p>, Answer<Self::Wit>>>
     where
         Self: 'p,
     {
-        instance.exports().get_many
+        instance.exports().own().map(|kv| kv.get_many)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
+        exports.lifted()?.get_many(calls, &self.params().0).await
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
@@ -256,11 +337,18 @@ impl Request<KvExports> for Scan {
     const OPERATION: &'static str = "scan";
     const ACCESS: Access = Access::Reads;
 
-    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<Self::Params<'p>, Answer<Self::Wit>>>
     where
         Self: 'p,
     {
-        instance.exports().scan
+        instance.exports().own().map(|kv| kv.scan)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
+        {
+            let scan = self.params();
+            exports.lifted()?.scan(calls, scan).await
+        }
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
@@ -288,11 +376,18 @@ impl Request<KvExports> for Commit {
     const OPERATION: &'static str = "commit";
     const ACCESS: Access = Access::Writes;
 
-    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<Self::Params<'p>, Answer<Self::Wit>>>
     where
         Self: 'p,
     {
-        instance.exports().commit
+        instance.exports().own().map(|kv| kv.commit)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
+        {
+            let commit = self.params();
+            exports.lifted()?.commit(calls, commit).await
+        }
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {

@@ -1,12 +1,13 @@
 //! What plugins say, by the contract's `log` interface or on their standard streams, goes to the host's tracing
-//! with the plugin's name. Lines are cut and counted, so that a chatty plugin can't fill a disk.
+//! with the plugin's name. Lines are cut and counted, and those that come too fast are dropped, so that a chatty plugin can't
+//! fill a disk.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+mod bucket;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
+use larder_core::Clock;
 use tokio::io::AsyncWrite;
 use tracing::Level;
 use wasmtime::component::{ComponentType, Lift, Linker};
@@ -16,12 +17,12 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-use crate::{convert::printable, state::State};
+use self::bucket::Fate;
+pub(crate) use self::bucket::LogBudget;
+use crate::{convert::printable, options::PluginOptions, state::State};
 
 /// Longest line, in bytes; the rest is cut.
 const LINE_BYTES_MAX: usize = 4 << 10;
-/// Most lines of one instance; later ones are dropped. An instance that says more is not read by anybody.
-const LINES_MAX: u64 = 100_000;
 /// What a guest may write to a standard stream at once.
 const WRITE_BYTES_MAX: usize = 64 << 10;
 
@@ -29,27 +30,40 @@ const WRITE_BYTES_MAX: usize = 64 << 10;
 #[derive(Clone)]
 pub(crate) struct Logger {
     plugin: Arc<str>,
-    lines: Arc<AtomicU64>,
+    budget: Arc<LogBudget>,
+    per_second: u32,
+    clock: Arc<dyn Clock>,
 }
 
 impl Logger {
-    pub(crate) fn new(plugin: &str) -> Self {
-        Self { plugin: plugin.into(), lines: Arc::default() }
+    pub(crate) fn new(options: &PluginOptions) -> Self {
+        Self {
+            plugin: options.name.as_str().into(),
+            budget: Arc::clone(&options.log),
+            per_second: options.limits.log_lines,
+            clock: Arc::clone(&options.clock),
+        }
     }
 
     fn line(&self, level: Level, line: &str) {
-        match self.lines.fetch_add(1, Ordering::Relaxed) {
-            n if n > LINES_MAX => return,
-            LINES_MAX => {
+        let plugin = &*self.plugin;
+        match self.budget.line(self.clock.now(), self.per_second) {
+            Fate::Write => {}
+            Fate::WriteAfter(dropped) => {
+                tracing::warn!(plugin, dropped, "lines of the plugin came too fast and were dropped");
+            }
+            Fate::Drop => return,
+            Fate::DropFirst => {
+                let per_second = self.per_second;
                 tracing::warn!(
-                    plugin = &*self.plugin,
-                    "the plugin's log is full; its further lines are dropped"
+                    plugin,
+                    per_second,
+                    "the plugin says too much: lines are dropped, and counted"
                 );
                 return;
             }
-            _ => {}
         }
-        let (plugin, line) = (&*self.plugin, printable(line, LINE_BYTES_MAX));
+        let line = printable(line, LINE_BYTES_MAX);
         match level {
             Level::ERROR => tracing::error!(plugin, "{line}"),
             Level::WARN => tracing::warn!(plugin, "{line}"),
@@ -105,8 +119,8 @@ pub(crate) struct LogStream {
 }
 
 impl LogStream {
-    pub(crate) fn new(plugin: &str, level: Level) -> Self {
-        Self { logger: Logger::new(plugin), level, partial: Vec::new() }
+    pub(crate) fn new(options: &PluginOptions, level: Level) -> Self {
+        Self { logger: Logger::new(options), level, partial: Vec::new() }
     }
 
     fn push(&mut self, bytes: &[u8]) {

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     compiled,
+    log::LogBudget,
     network::{HttpGrant, Resolver, SystemResolver, TcpGrant, http::Pool},
     supervision::SupervisionRules,
 };
@@ -65,6 +66,8 @@ pub struct PluginOptions {
     pub resolver: Arc<dyn Resolver>,
     /// Bounds how many names are being resolved at once.
     pub(crate) lookups: Arc<Semaphore>,
+    /// The lines that it may still say.
+    pub(crate) log: Arc<LogBudget>,
     /// Connections of its HTTP that wait for the next request; those of this plugin alone.
     pub(crate) connections: Arc<Pool>,
 }
@@ -83,6 +86,7 @@ impl PluginOptions {
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            log: Arc::default(),
             connections: Arc::default(),
         }
     }
@@ -255,8 +259,16 @@ pub struct PluginLimits {
     pub memory_bytes_max: usize,
     /// All tables of an instance together, in elements.
     pub table_elements_max: usize,
-    /// How much one call may hand from guest to host, in bytes.
+    /// How much one call may hand from guest to host, in bytes. The other way it is bounded by the guest's own memory, which
+    /// all of it goes to, and by the contract's largest batch.
     pub call_bytes_max: usize,
+    /// How much one call may move over the connections of an instance, both ways together, in bytes.
+    pub socket_bytes_max: u64,
+    /// Handles that an instance may hold: streams, files, timers; of an instance with a network at most 128, since each
+    /// connection takes a descriptor of the process besides.
+    pub handles_max: usize,
+    /// Lines that a plugin may say in a second, over all its instances; ten seconds' worth at once.
+    pub log_lines: u32,
     /// Most instances of a plugin that allows several.
     pub instances_max: usize,
     /// Most callers that wait for an instance; one more is told to come back.
@@ -276,6 +288,12 @@ impl Default for PluginLimits {
             table_elements_max: 100_000,
             // A page of a scan (4 MiB) and a value of the largest size (8 MiB) with room for the frame.
             call_bytes_max: 32 << 20,
+            // Twice that: what a service answers is larger than what is made of it.
+            socket_bytes_max: 64 << 20,
+            // A thousandth of wasmtime's own; a plugin of the suite holds five.
+            handles_max: 1_024,
+            // A person reads one.
+            log_lines: 100,
             instances_max: 4,
             // Ten thousand calls a second wait so for a pause of a tenth of a second.
             waiting_max: 1_024,

@@ -22,7 +22,7 @@ use crate::{
     request::Request,
     seats::Seats,
     source::Source,
-    supervision::{PluginReport, Supervisor},
+    supervision::{PluginReport, Remedy, Supervisor},
 };
 
 /// What a swap did.
@@ -46,6 +46,8 @@ pub(crate) struct Plugin<X: Exports> {
     world: World,
     current: ArcSwap<Generation<X>>,
     swapping: Mutex<()>,
+    /// What served before, where the rules ask to keep it.
+    last_good: std::sync::Mutex<Option<Prepared>>,
 }
 
 impl<X: Exports> Plugin<X> {
@@ -56,6 +58,8 @@ impl<X: Exports> Plugin<X> {
         world: World,
         next: Option<X::Next>,
     ) -> Result<Self> {
+        // Options may serve several plugins; what each of them says is its own.
+        options.log = Arc::default();
         // Whoever cloned the options for two plugins has shared no connection.
         options.connections = Arc::default();
         let options = Arc::new(options);
@@ -75,7 +79,13 @@ impl<X: Exports> Plugin<X> {
         first.watched.take_over(None);
         first.serve();
         tracing::info!(plugin = host.options.name, digest = first.digest, "plugin loaded");
-        Ok(Self { host, world, current: ArcSwap::from_pointee(first), swapping: Mutex::new(()) })
+        Ok(Self {
+            host,
+            world,
+            current: ArcSwap::from_pointee(first),
+            swapping: Mutex::new(()),
+            last_good: std::sync::Mutex::default(),
+        })
     }
 
     /// Runs a request in the current generation.
@@ -101,7 +111,12 @@ impl<X: Exports> Plugin<X> {
     pub(crate) async fn run<J: Job<X>>(&self, mut job: J) -> Result<J::Output> {
         loop {
             let current = self.current.load_full();
-            current.watched.admit().map_err(|refused| self.about(refused, J::OPERATION))?;
+            if let Err(refused) = current.watched.admit() {
+                if self.recover(&current).await {
+                    continue;
+                }
+                return Err(self.about(refused, J::OPERATION));
+            }
             match current.call(job).await {
                 Turn::Done(done) => return done.map_err(|e| self.about(e, J::OPERATION)),
                 // A closed generation has a successor already, so this ends.
@@ -158,10 +173,19 @@ impl<X: Exports> Plugin<X> {
         self.current.load_full()
     }
 
+    /// Whether calls are refused now.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.current.load().watched.is_refusing()
+    }
+
     /// How the plugin does.
     pub(crate) fn report(&self) -> PluginReport {
         let current = self.current.load();
-        current.watched.report(&current.look(), &self.host.queue)
+        let dropped = self.host.options.log.dropped();
+        PluginReport {
+            log_lines_dropped: dropped,
+            ..current.watched.report(&current.look(), &self.host.queue)
+        }
     }
 
     /// Forgets the strikes of the component that serves, for each plugin that runs it.
@@ -209,6 +233,12 @@ impl<X: Exports> Plugin<X> {
         self.host.supervisor.check(&self.host.engine, &to)?;
         let prepared =
             Prepared::build(&self.host.engine, source, read, &self.host.options, self.world).await?;
+        let drained = self.replace(old, prepared).await?;
+        Ok(Swapped { from, to, generation: old.number + 1, drained })
+    }
+
+    /// Lets another component serve. Says whether all calls of the old one ended.
+    async fn replace(&self, old: &Arc<Generation<X>>, prepared: Prepared) -> Result<bool> {
         let drain = self.host.options.limits.drain;
         if X::is_one(&old.description) {
             let ended = tokio::time::timeout(drain, old.end_streams()).await;
@@ -216,13 +246,65 @@ impl<X: Exports> Plugin<X> {
                 Error::new(ErrorKind::Timeout, "the writers of the old generation did not end in time")
             })?;
             self.swap_owner(old, prepared).await?;
-            return Ok(Swapped { from, to, generation: old.number + 1, drained: true });
+            self.remember(old);
+            return Ok(true);
         }
         let new = self.start(prepared, old, None).await?;
         self.put_in_place(old, new);
+        self.remember(old);
         let ended = tokio::time::timeout(drain, old.end_streams()).await.is_ok();
-        let drained = Arc::clone(old).retire().await && ended;
-        Ok(Swapped { from, to, generation: old.number + 1, drained })
+        Ok(Arc::clone(old).retire().await && ended)
+    }
+
+    /// Keeps a component that served, for the day on which its successor is quarantined.
+    fn remember(&self, old: &Generation<X>) {
+        if self.host.options.supervision.remedy == Remedy::LastGood && !old.watched.is_quarantined() {
+            *self.last_good() = Some(old.prepared());
+        }
+    }
+
+    fn last_good(&self) -> std::sync::MutexGuard<'_, Option<Prepared>> {
+        self.last_good.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Puts the component back that served before a quarantined one, where the rules ask for it and one is known. Says whether
+    /// another component serves now. It needs a runtime: a caller without one is refused, and the next may have it.
+    ///
+    /// # Cancel safety
+    /// Either component serves; what was dropped half way is not tried again.
+    #[cold]
+    async fn recover(&self, failed: &Arc<Generation<X>>) -> bool {
+        let wanted = self.host.options.supervision.remedy == Remedy::LastGood;
+        let has_runtime = tokio::runtime::Handle::try_current().is_ok();
+        if !wanted || !failed.watched.is_quarantined() || !has_runtime {
+            return false;
+        }
+        let _one_at_a_time = self.swapping.lock().await;
+        if self.current.load().number != failed.number {
+            return true;
+        }
+        let Some(good) = self.last_good().take() else { return false };
+        let (from, to) = (failed.digest.as_str(), good.digest.clone());
+        let put_back = match self.host.supervisor.check(&self.host.engine, &to) {
+            Ok(()) => self.replace(failed, good).await,
+            Err(refused) => Err(refused),
+        };
+        match put_back {
+            Ok(drained) => {
+                tracing::warn!(
+                    plugin = self.name(),
+                    from,
+                    to,
+                    drained,
+                    "the last good component serves again"
+                );
+                true
+            }
+            Err(error) => {
+                tracing::error!(plugin = self.name(), from, to, %error, "the last good component can't be put back");
+                false
+            }
+        }
     }
 
     /// The swap of a plugin that owns its data: with a short pause, so that never two instances have it.
@@ -236,7 +318,13 @@ impl<X: Exports> Plugin<X> {
         let mut paused = old.pause().await?;
         let snapshot = match &mut paused.instance {
             // Dropped here, `paused` gives the instance back; a trapped one is found so at its next call.
-            Some(instance) if instance.has_handoff() => instance.save().await?,
+            Some(instance) if instance.has_handoff() => match instance.save().await {
+                Err(error) if old.watched.is_quarantined() => {
+                    tracing::warn!(plugin = self.name(), %error, "the quarantined component hands nothing over");
+                    None
+                }
+                saved => saved?,
+            },
             _ => None,
         };
         paused.instance = None;

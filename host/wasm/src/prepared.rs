@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use larder_core::{Error, ErrorKind, Result};
-use wasmtime::component::InstancePre;
 
 use crate::{
     compiler::{Compiler, Read},
     engine::{Engine, LinkerKind},
     inspect::{self, World},
+    lift::Linked,
     options::{Mode, PluginOptions},
     source::Source,
-    state::State,
 };
 
 /// How the instances of a generation are called.
@@ -22,8 +21,9 @@ pub(crate) enum Style {
 }
 
 /// A component that passed all checks that need no instance.
+#[derive(Clone)]
 pub(crate) struct Prepared {
-    pub(crate) pre: InstancePre<State>,
+    pub(crate) pre: Linked,
     pub(crate) style: Style,
     pub(crate) digest: String,
     pub(crate) source: String,
@@ -69,6 +69,7 @@ impl Prepared {
                     .caused_by(e.into_boxed_dyn_error()),
             )
         })?;
+        let pre = Linked { pre, contract: names.contract() };
         Ok(Self { pre, style, digest, source: source.to_string(), has_handoff: names.has_handoff() })
     }
 }

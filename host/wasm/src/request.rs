@@ -6,6 +6,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 use crate::{
     bindings::Answer,
     instance::{Access, Exports, Instance},
+    lift::{Calls, Lifted},
 };
 
 /// A request to a plugin: which function, with what, and how its answer is checked.
@@ -25,10 +26,16 @@ pub(crate) trait Request<X: Exports>: Send {
     /// Whether a failure leaves open if something was written.
     const ACCESS: Access;
 
-    /// The function.
-    fn func<'p>(instance: &Instance<X>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    /// The function; none where the component keeps to another contract, and is lifted.
+    fn func<'p>(instance: &Instance<X>) -> Option<TypedFunc<Self::Params<'p>, Answer<Self::Wit>>>
     where
         Self: 'p;
+    /// The same from what a component of another contract exports.
+    fn lift(
+        &mut self,
+        exports: &mut X,
+        calls: &mut Calls<'_>,
+    ) -> impl Future<Output = Lifted<Self::Wit>> + Send;
     /// Refuses what is past the plugin's declaration or the contract: guests are spared it, and need not be trusted to
     /// refuse it.
     fn fits(&self, description: &X::Description) -> Result<()>;
@@ -53,11 +60,15 @@ impl<X: Exports> Request<X> for Health {
     const OPERATION: &'static str = "health";
     const ACCESS: Access = Access::Reads;
 
-    fn func<'p>(instance: &Instance<X>) -> TypedFunc<(), Answer<()>>
+    fn func<'p>(instance: &Instance<X>) -> Option<TypedFunc<(), Answer<()>>>
     where
         Self: 'p,
     {
         instance.health_func()
+    }
+
+    async fn lift(&mut self, exports: &mut X, calls: &mut Calls<'_>) -> Lifted<()> {
+        exports.health(calls).await
     }
 
     fn fits(&self, _: &X::Description) -> Result<()> {

@@ -70,8 +70,7 @@ impl<X: Exports> Seat<X> {
         if let Err(refused) = request.fits(&self.about) {
             return (Err(refused), true);
         }
-        let func = R::func(&self.instance);
-        let answer = self.instance.call_now(func, request.params(), R::ACCESS);
+        let answer = self.instance.request_now(request);
         self.instance.finish(request, answer, &self.about)
     }
 }

@@ -17,11 +17,8 @@ use crate::{
     prepared::Style,
 };
 
-/// Component-model handles that an instance may hold.
-const HANDLES_MAX: usize = 1_024;
-/// Host resources (streams, files, pollables) that an instance may hold.
-const RESOURCES_MAX: usize = 1_024;
-/// The same of an instance with a network: each socket is one, and takes a descriptor of the process besides.
+/// Host resources (streams, sockets, pollables) that an instance with a network may hold, whatever its limits say: each socket
+/// is one, and takes a descriptor of the process besides.
 const NETWORK_RESOURCES_MAX: usize = 128;
 /// Random bytes in one call.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
@@ -35,6 +32,8 @@ pub(crate) struct State {
     pub(crate) budget: Budget,
     pub(crate) logger: Logger,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What a component without `lifecycle` reads through `wasi:config`.
+    pub(crate) settings: Vec<(String, String)>,
     /// What it may connect to; none without a grant.
     pub(crate) guard: Option<Arc<Guard>>,
     /// The store behind a key-value layer.
@@ -48,18 +47,17 @@ pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> R
     let mut table = ResourceTable::new();
     let guard = Guard::new(options);
     let http = Http::new(options);
-    table.set_max_capacity(if guard.is_some() || http.is_granted() {
-        NETWORK_RESOURCES_MAX
-    } else {
-        RESOURCES_MAX
-    });
+    let has_network = guard.is_some() || http.is_granted();
+    let handles_max = options.limits.handles_max;
+    table.set_max_capacity(if has_network { handles_max.min(NETWORK_RESOURCES_MAX) } else { handles_max });
     let state = State {
         http,
         wasi: wasi(options, guard.as_ref())?,
         table,
         budget: Budget::new(&options.limits),
-        logger: Logger::new(&options.name),
+        logger: Logger::new(options),
         clock: Arc::clone(&options.clock),
+        settings: Vec::new(),
         guard,
         next_kv: None,
         next_blob: None,
@@ -67,7 +65,7 @@ pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> R
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.budget);
     store.set_hostcall_fuel(options.limits.call_bytes_max);
-    store.set_max_component_handles(HANDLES_MAX);
+    store.set_max_component_handles(handles_max);
     store.epoch_deadline_callback(move |mut store| {
         Ok(match (store.data_mut().budget.tick(), style) {
             (false, _) => UpdateDeadline::Interrupt,
@@ -80,8 +78,8 @@ pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> R
 
 fn wasi(options: &PluginOptions, guard: Option<&Arc<Guard>>) -> Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
-    wasi.stdout(LogStream::new(&options.name, tracing::Level::INFO));
-    wasi.stderr(LogStream::new(&options.name, tracing::Level::WARN));
+    wasi.stdout(LogStream::new(options, tracing::Level::INFO));
+    wasi.stderr(LogStream::new(options, tracing::Level::WARN));
     wasi.envs(&options.grants.env);
     wasi.max_random_size(RANDOM_BYTES_MAX);
     // Such calls run on threads of their own; handing each file operation to yet another one would cost more than most.

@@ -102,7 +102,11 @@ impl Schema {
             Ok(value) => value,
             // Not the error's own text, which can repeat a piece of the value.
             Err(error) => {
-                return whole(format!("not JSON of at most 128 levels, at line {} column {}", error.line(), error.column()));
+                return whole(format!(
+                    "not JSON of at most 128 levels, at line {} column {}",
+                    error.line(),
+                    error.column()
+                ));
             }
         };
         if validator.is_valid(&value) {

@@ -83,7 +83,8 @@ impl Settings {
         let (taken, left): (Vec<_>, _) =
             std::mem::take(&mut self.entries).into_iter().partition(|(name, _)| name.starts_with(prefix));
         self.entries = left;
-        let rest = |(name, value): (String, String)| (name.chars().skip(prefix.chars().count()).collect(), value);
+        let rest =
+            |(name, value): (String, String)| (name.chars().skip(prefix.chars().count()).collect(), value);
         let mut below: Vec<(String, String)> = taken.into_iter().map(rest).collect();
         below.sort();
         below

@@ -1,7 +1,5 @@
 //! Keeping a project from one run to the next: written anew only where it differs, so that builds find what they know.
 
-#![expect(clippy::unwrap_used, reason = "the machinery of the tests fails the test")]
-
 use std::{
     collections::BTreeSet,
     fs,

@@ -5,6 +5,8 @@
 //! would have installed, and folders of build results, are links into the workspace's target folder, so that a run
 //! costs little; a project that is as it was is not written again, and so not built again.
 
+#![expect(clippy::unwrap_used, reason = "the machinery of the tests fails the test")]
+
 mod keep;
 
 use std::{
@@ -39,6 +41,21 @@ const RUST: Language = Language {
     builds_incrementally: true,
 };
 
+const PYTHON: Language = Language {
+    name: "python",
+    block: || 0,
+    links: || vec![(".venv", PathBuf::from("python"))],
+    builds_incrementally: false,
+};
+
+const JAVASCRIPT: Language = Language {
+    name: "javascript",
+    block: || 0,
+    // What builds the shipped plugin builds these.
+    links: || vec![("node_modules", PathBuf::from("javascript/kv-redact/node_modules"))],
+    builds_incrementally: false,
+};
+
 /// A test for each pair: they run apart.
 macro_rules! projects {
     ($($test:ident: $language:expr, $kind:literal;)+) => {
@@ -55,6 +72,16 @@ projects! {
     a_layer_in_rust: RUST, "layer";
     a_blob_layer_in_rust: RUST, "blob-layer";
     a_policy_in_rust: RUST, "policy";
+    a_key_value_backend_in_python: PYTHON, "kv";
+    a_blob_backend_in_python: PYTHON, "blob";
+    a_layer_in_python: PYTHON, "layer";
+    a_blob_layer_in_python: PYTHON, "blob-layer";
+    a_policy_in_python: PYTHON, "policy";
+    a_key_value_backend_in_javascript: JAVASCRIPT, "kv";
+    a_blob_backend_in_javascript: JAVASCRIPT, "blob";
+    a_layer_in_javascript: JAVASCRIPT, "layer";
+    a_blob_layer_in_javascript: JAVASCRIPT, "blob-layer";
+    a_policy_in_javascript: JAVASCRIPT, "policy";
 }
 
 fn toolchain() -> Toolchain {

@@ -1,6 +1,6 @@
 //! Builds the plugins of `plugins/` and the test guests of `tests/guests/*` as WebAssembly components.
 //!
-//! All of them are members of one cargo workspace (`plugins/Cargo.toml`) and are compiled by one cargo into
+//! Those in Rust are members of one cargo workspace (`plugins/Cargo.toml`) and are compiled by one cargo into
 //! `target/guests-<toolchain>`, so that std and the binding macro are compiled once, whatever profile the host is
 //! built in. The finished components lie in `target/plugins/NAME.wasm`, replaced only when their bytes changed.
 //!
@@ -17,6 +17,9 @@
 //! ```
 
 mod environment;
+pub mod javascript;
+pub mod python;
+mod stamp;
 mod toolchain;
 
 use std::{
@@ -70,16 +73,31 @@ pub fn build_all(root: &Path, options: &Options) -> Result<Vec<PathBuf>, String>
     };
     let wanted = |name: &str| options.packages.is_empty() || options.packages.iter().any(|p| p == name);
     let names: Vec<String> = guests(&root)?.into_iter().filter(|name| wanted(name)).collect();
-    if let Some(unknown) = options.packages.iter().find(|p| !names.contains(p)) {
+    let in_python: Vec<(String, String)> =
+        python::plugins(&root)?.into_iter().filter(|(name, _)| wanted(name)).collect();
+    let scripts: Vec<String> = javascript::plugins(&root)?.into_iter().filter(|name| wanted(name)).collect();
+    let is_known = |name: &String| {
+        names.contains(name) || scripts.contains(name) || in_python.iter().any(|(known, _)| known == name)
+    };
+    if let Some(unknown) = options.packages.iter().find(|name| !is_known(name)) {
         return Err(format!("there is no guest `{unknown}`"));
     }
     let build = Build { root: &root, toolchain: &toolchain, output: options.output };
-    let selected: Vec<&str> = names.iter().flat_map(|name| ["--package", name]).collect();
-    build.cargo(&selected)?;
     let mut components = Vec::new();
+    if !names.is_empty() {
+        let selected: Vec<&str> = names.iter().flat_map(|name| ["--package", name]).collect();
+        build.cargo(&selected)?;
+    }
     for name in &names {
         components.push(build.publish(name)?);
     }
+    for (name, world) in &in_python {
+        components.push(python::build(&root, name, world)?);
+    }
+    for name in &scripts {
+        components.push(javascript::build(&root, name)?);
+    }
+    components.sort();
     Ok(components)
 }
 

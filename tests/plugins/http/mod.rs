@@ -40,7 +40,10 @@ fn grant(url: &str) -> HttpGrant {
 fn options(grants: &[HttpGrant]) -> PluginOptions {
     let mut limits = PluginLimits::default();
     limits.deadline = Duration::from_secs(20);
-    let options = PluginOptions::new("http").with_limits(limits).with_supervision(crate::patient());
+    let options = PluginOptions::new("http")
+        .with_limits(limits)
+        .with_supervision(crate::patient())
+        .with_supervision(crate::patient());
     grants.iter().fold(options, |options, grant| options.with_http(grant.clone()))
 }
 

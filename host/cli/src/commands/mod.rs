@@ -39,6 +39,6 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config(command) => config::run(&cli.place, &command).await,
         Command::Migrate(args) => migrate::run(&cli.place, args).await,
         Command::Backends(args) => backends::run(&args),
-        Command::Plugin(command) => plugin::run(command).await,
+        Command::Plugin(command) => plugin::run(&cli.place, command).await,
     }
 }

@@ -16,6 +16,7 @@
 //! ```
 
 mod environment;
+mod limits;
 mod origin;
 mod origins;
 mod overrides;
@@ -38,12 +39,11 @@ use serde_json::Value;
 
 pub use self::{
     environment::Environment,
+    limits::{LimitsSection, OnFailureSection, SupervisionSection},
     origins::HttpSection,
     remote::{RedisSection, S3Section, SqlSection},
     sections::{CacheSection, FileSection, PersistenceSection, StorageSection},
-    stores::{
-        AccessSection, FolderSection, GrantsSection, LimitsSection, PluginSection, StoreKind, StoreSection,
-    },
+    stores::{AccessSection, FolderSection, GrantsSection, PluginSection, StoreKind, StoreSection},
 };
 pub(crate) use self::{
     origin::Origin,

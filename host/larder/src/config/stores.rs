@@ -6,6 +6,7 @@ use larder_core::Result;
 use serde::Serialize;
 
 use super::{
+    limits::{self, LIMITS, LimitsSection, OnFailureSection, SUPERVISION, SupervisionSection},
     origins::{self, HttpSection},
     redact::redact,
     reference::Text,
@@ -79,6 +80,8 @@ pub struct StoreSection {
     pub concurrency: Option<u32>,
     /// How often expired entries are swept, where the backend sweeps them.
     pub cleanup_interval: Option<Duration>,
+    /// What it does while a plugin of it fails.
+    pub on_failure: Option<OnFailureSection>,
 }
 
 // URLs and options may hold secrets.
@@ -101,6 +104,7 @@ impl fmt::Debug for StoreSection {
             .field("retries", &self.retries)
             .field("concurrency", &self.concurrency)
             .field("cleanup_interval", &self.cleanup_interval)
+            .field("on_failure", &self.on_failure)
             .finish()
     }
 }
@@ -118,6 +122,8 @@ pub struct PluginSection {
     pub grants: GrantsSection,
     /// How much of it.
     pub limits: LimitsSection,
+    /// What its component may do wrong.
+    pub supervision: SupervisionSection,
     /// `auto`, `inline` or `fiber`.
     pub mode: Option<String>,
 }
@@ -131,6 +137,7 @@ impl fmt::Debug for PluginSection {
             .field("settings", &Shown(&self.settings))
             .field("grants", &self.grants)
             .field("limits", &self.limits)
+            .field("supervision", &self.supervision)
             .field("mode", &self.mode)
             .finish()
     }
@@ -192,18 +199,7 @@ pub enum AccessSection {
     ReadWrite,
 }
 
-/// `plugins.NAME.limits`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LimitsSection {
-    /// Longest time of one call.
-    pub deadline: Option<Duration>,
-    /// Most memory of one instance, in bytes.
-    pub memory: Option<u64>,
-    /// Most instances.
-    pub instances: Option<u32>,
-}
-
-const STORE: [&str; 16] = [
+const STORE: [&str; 17] = [
     "kind",
     "url",
     "backend",
@@ -220,8 +216,9 @@ const STORE: [&str; 16] = [
     "retries",
     "concurrency",
     "cleanup_interval",
+    "on_failure",
 ];
-const PLUGIN: [&str; 6] = ["path", "sha256", "settings", "grants", "limits", "mode"];
+const PLUGIN: [&str; 7] = ["path", "sha256", "settings", "grants", "limits", "supervision", "mode"];
 const GRANTS: [&str; 5] = ["folders", "env", "secrets", "tcp", "http"];
 const FOLDER: [&str; 3] = ["path", "as", "access"];
 
@@ -307,12 +304,14 @@ fn store(table: &Table<'_>) -> Result<StoreSection> {
         retries: count("retries")?,
         concurrency: count("concurrency")?,
         cleanup_interval: table.duration("cleanup_interval")?,
+        on_failure: limits::on_failure(table)?,
     })
 }
 
 fn plugin(table: &Table<'_>) -> Result<PluginSection> {
     let settings = table.any_table("settings", settings)?.unwrap_or_default();
-    let limits = table.table("limits", &["deadline", "memory", "instances"], limits)?.unwrap_or_default();
+    let limits = table.table("limits", &LIMITS, limits::limits)?.unwrap_or_default();
+    let supervision = table.table("supervision", &SUPERVISION, limits::supervision)?.unwrap_or_default();
     let path = table
         .text("path")?
         .ok_or_else(|| table.refuse("path", "missing: the file of the component".to_owned()))?;
@@ -322,6 +321,7 @@ fn plugin(table: &Table<'_>) -> Result<PluginSection> {
         settings,
         grants: table.table("grants", &GRANTS, grants)?.unwrap_or_default(),
         limits,
+        supervision,
         mode: table.text("mode")?,
     })
 }
@@ -349,9 +349,4 @@ fn folder(table: &Table<'_>) -> Result<FolderSection> {
         guest: required("as", "the name by which the plugin sees the folder, such as /data")?,
         access: table.word("access", &words)?.unwrap_or_default(),
     })
-}
-
-fn limits(table: &Table<'_>) -> Result<LimitsSection> {
-    let instances = table.number("instances", u64::from(u32::MAX))?.and_then(|n| u32::try_from(n).ok());
-    Ok(LimitsSection { deadline: table.duration("deadline")?, memory: table.size("memory")?, instances })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CallMode, Plan, PluginPlan, StorePlan};
+use super::{CallMode, OnFailure, Plan, PluginPlan, StorePlan};
 use crate::config::{AccessSection, StoreKind, show_duration, show_size};
 
 impl fmt::Display for Plan {
@@ -50,6 +50,9 @@ fn explain_store(f: &mut fmt::Formatter<'_>, store: &StorePlan) -> fmt::Result {
             )?,
             None => writeln!(f, "  checks         capabilities and limits, as the backend declares them")?,
         }
+    }
+    if store.on_failure != OnFailure::Fail {
+        writeln!(f, "  on failure     {}", store.on_failure)?;
     }
     for layer in &store.layers {
         writeln!(f, "  layer          plugin {layer}")?;
@@ -111,14 +114,8 @@ fn explain_plugin(f: &mut fmt::Formatter<'_>, plugin: &PluginPlan) -> fmt::Resul
     if plugin.folders.is_empty() && plugin.env.is_empty() && reaches_nothing {
         writeln!(f, "  grant          nothing")?;
     }
-    if let Some(deadline) = plugin.deadline {
-        writeln!(f, "  limit          {} for a call", show_duration(deadline))?;
-    }
-    if let Some(memory) = plugin.memory_bytes_max {
-        writeln!(f, "  limit          {} of memory for an instance", show_size(memory as u64))?;
-    }
-    if let Some(instances) = plugin.instances_max {
-        writeln!(f, "  limit          {instances} instances")?;
+    for limit in &plugin.limits_shown {
+        writeln!(f, "  limit          {limit}")?;
     }
     writeln!(
         f,

@@ -7,8 +7,10 @@
 mod backend;
 mod compiled;
 mod explain;
+mod failure;
 mod folders;
 mod guards;
+mod limits;
 mod origins;
 mod plugins;
 mod remote;
@@ -19,9 +21,9 @@ mod wants;
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
-use larder_wasm::{HttpGrant, TcpGrant};
+use larder_wasm::{HttpGrant, PluginLimits, SupervisionRules, TcpGrant};
 
-pub(crate) use self::{backend::Backend, guards::Guards, requires::Requirements};
+pub(crate) use self::{backend::Backend, failure::OnFailure, guards::Guards, requires::Requirements};
 pub use self::{compiled::compiled_folder, wants::Comparison};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 
@@ -60,6 +62,7 @@ pub(crate) struct StorePlan {
     pub(crate) value_bytes_max: Option<usize>,
     pub(crate) cleanup_interval: Duration,
     pub(crate) requires: Requirements,
+    pub(crate) on_failure: OnFailure,
 }
 
 impl StorePlan {
@@ -83,9 +86,10 @@ pub(crate) struct PluginPlan {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) tcp: Vec<TcpGrant>,
     pub(crate) http: Vec<HttpGrant>,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) memory_bytes_max: Option<usize>,
-    pub(crate) instances_max: Option<usize>,
+    pub(crate) limits: PluginLimits,
+    pub(crate) supervision: SupervisionRules,
+    /// What of both was configured, in words.
+    pub(crate) limits_shown: Vec<String>,
     pub(crate) mode: CallMode,
 }
 
@@ -124,6 +128,8 @@ impl Config {
         };
         stores::plan(self, &mut plan)?;
         folders::check(&plan)?;
+        failure::check(self, &plan)?;
+        plugins::keep_last_good(&mut plan);
         plugins::warn(&mut plan);
         Ok(plan)
     }
@@ -147,8 +153,9 @@ impl Plan {
     /// `config` where one of them is not there, naming the nearest.
     pub fn only(mut self, names: &[&str]) -> Result<Self> {
         names.iter().try_for_each(|name| self.any_store(name).map(drop))?;
-        self.stores.retain(|name, _| names.contains(&name.as_str()));
-        let kept = |name: &String| names.contains(&name.as_str());
+        let needed: Vec<String> = names.iter().flat_map(|name| failure::needed(&self, name)).collect();
+        self.stores.retain(|name, _| needed.contains(name));
+        let kept = |name: &String| needed.contains(name);
         self.default_kv = self.default_kv.filter(kept);
         self.default_blobs = self.default_blobs.filter(kept);
         Ok(self)

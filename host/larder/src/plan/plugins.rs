@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 
 use larder_core::{Error, Result};
-use larder_wasm::TcpGrant;
+use larder_wasm::{Remedy, TcpGrant};
 
-use super::{Backend, CallMode, FolderPlan, Plan, PluginPlan, backend::is_reserved, origins};
+use super::{
+    CallMode, FolderPlan, OnFailure, Plan, PluginPlan, backend::is_reserved, failure, limits, origins,
+};
 use crate::config::{Config, PluginSection, Text};
-
-/// Smallest memory that an instance may be limited to: one page of WebAssembly.
-const MEMORY_BYTES_MIN: u64 = 64 << 10;
-/// Most instances that a plugin may be allowed.
-const INSTANCES_CEILING: u32 = 1_024;
 
 pub(super) fn plan(config: &Config) -> Result<BTreeMap<String, PluginPlan>> {
     config
@@ -24,15 +21,23 @@ pub(super) fn plan(config: &Config) -> Result<BTreeMap<String, PluginPlan>> {
 /// Says what a person should know of the plugins.
 pub(super) fn warn(plan: &mut Plan) {
     for (name, plugin) in &plan.plugins {
-        let used = plan.stores.values().any(|store| {
-            store.layers.contains(name) || matches!(&store.backend, Backend::Plugin(n) if n == name)
-        });
+        let used = plan.stores.values().any(|store| failure::plugins(store).any(|of_store| of_store == name));
         if !used {
             plan.warnings.push(format!("no store uses the plugin `{name}`; it is not loaded"));
         } else if plugin.sha256.is_none() {
             plan.warnings.push(format!(
                 "the plugin `{name}` is not pinned: set `plugins.{name}.sha256` (`larder plugin inspect` prints it)"
             ));
+        }
+    }
+}
+
+/// Tells the plugins of stores that take the last good component to keep it.
+pub(super) fn keep_last_good(plan: &mut Plan) {
+    let stores = plan.stores.values().filter(|store| store.on_failure == OnFailure::LastGood);
+    for name in stores.flat_map(failure::plugins) {
+        if let Some(plugin) = plan.plugins.get_mut(name) {
+            plugin.supervision.remedy = Remedy::LastGood;
         }
     }
 }
@@ -51,16 +56,10 @@ impl Reading<'_> {
         }
         let path = self.resolve(&section.path, "path")?;
         let (settings, settings_shown) = self.settings(section)?;
-        let limits = &section.limits;
-        if let Some(memory) = limits.memory.filter(|memory| *memory < MEMORY_BYTES_MIN) {
-            return Err(self.refuse("limits.memory", format!("expected 64 KiB or more, found {memory} B")));
-        }
-        if limits.instances.is_some_and(|n| n == 0 || n > INSTANCES_CEILING) {
-            return Err(self.refuse("limits.instances", format!("expected 1 to {INSTANCES_CEILING}")));
-        }
-        if limits.deadline.is_some_and(|deadline| deadline.is_zero()) {
-            return Err(self.refuse("limits.deadline", "expected more than 0".to_owned()));
-        }
+        let refuse = |key: &str, message: String| self.refuse(key, message);
+        let (limits, mut limits_shown) = limits::limits(&section.limits, &refuse)?;
+        let (supervision, shown) = limits::supervision(&section.supervision, &refuse)?;
+        limits_shown.extend(shown);
         Ok(PluginPlan {
             path: self.config.origin.resolve(&path),
             sha256: self.digest(section.sha256.as_deref())?,
@@ -70,9 +69,9 @@ impl Reading<'_> {
             env: self.env(section)?,
             tcp: self.tcp(section)?,
             http: origins::read(self, &section.grants.http)?,
-            deadline: limits.deadline,
-            memory_bytes_max: limits.memory.and_then(|n| usize::try_from(n).ok()),
-            instances_max: limits.instances.and_then(|n| usize::try_from(n).ok()),
+            limits,
+            supervision,
+            limits_shown,
             mode: self.mode(section.mode.as_deref())?,
         })
     }

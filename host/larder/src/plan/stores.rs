@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use larder_core::{Error, Result};
 
 use super::{
-    Backend, CACHE, CLEANUP_INTERVAL, Plan, Requirements, STATE, STORAGE, StorePlan, backend::Word,
-    guards::guards, remote::Tables,
+    Backend, CACHE, CLEANUP_INTERVAL, OnFailure, Plan, Requirements, STATE, STORAGE, StorePlan,
+    backend::Word, failure, guards::guards, remote::Tables,
 };
 use crate::{
     backends,
@@ -83,6 +83,7 @@ fn persistence(config: &Config, plan: &mut Plan) -> Result<()> {
             value_bytes_max: None,
             cleanup_interval: interval,
             requires: Requirements::default(),
+            on_failure: OnFailure::Fail,
         };
         plan.stores.insert(name.to_owned(), store);
     }
@@ -127,6 +128,7 @@ fn storage(config: &Config, plan: &mut Plan) -> Result<()> {
         value_bytes_max: None,
         cleanup_interval: CLEANUP_INTERVAL,
         requires: Requirements::default(),
+        on_failure: OnFailure::Fail,
     };
     plan.stores.insert(STORAGE.to_owned(), store);
     Ok(())
@@ -186,6 +188,7 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
     let requires = Requirements::read(section.kind, &section.requires)
         .map_err(|error| config.origin.explain(error, &at("requires")))?;
     check_numbers(section, &refuse)?;
+    let on_failure = failure::on_failure(section, &backend, &refuse)?;
     Ok(StorePlan {
         kind: section.kind,
         from: config.origin.of(&format!("stores.{name}")),
@@ -195,6 +198,7 @@ fn named(config: &Config, name: &str, section: &StoreSection) -> Result<StorePla
         value_bytes_max: section.value_max.and_then(|max| usize::try_from(max).ok()),
         cleanup_interval: interval(config, section.cleanup_interval, &at("cleanup_interval"))?,
         requires,
+        on_failure,
     })
 }
 
@@ -271,6 +275,7 @@ fn choose_defaults(plan: &mut Plan) {
             value_bytes_max: None,
             cleanup_interval: CLEANUP_INTERVAL,
             requires: Requirements::default(),
+            on_failure: OnFailure::Fail,
         };
         plan.stores.insert(STATE.to_owned(), store);
     }

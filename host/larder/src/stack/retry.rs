@@ -48,7 +48,9 @@ impl Backoff {
     /// How long to wait before repetition `number` (from 0); none: give up.
     fn wait(&self, number: u32, error: &Error, write: Repeated) -> Option<Duration> {
         let harmless = !error.is_effect_unknown() || write == Repeated::Harmless;
-        if error.kind() != ErrorKind::Unavailable || !harmless || number >= self.retries_max {
+        // The plugin's own supervision knows how long it is to be left alone; who calls is told at once.
+        let refused = larder_wasm::is_refusal(error);
+        if error.kind() != ErrorKind::Unavailable || !harmless || refused || number >= self.retries_max {
             return None;
         }
         let doubled =

@@ -22,19 +22,21 @@ use std::{fmt, sync::Arc};
 use larder_core::{Error, Result};
 use opendal::{Builder, Operator, raw::Service};
 
-use self::service::BlobService;
 pub(crate) use self::{convert::BlobDescription, error::from_operator};
+use self::{request::Describe, service::BlobService};
 use crate::{
-    bindings::blob::{BlobExports, Features, Instances},
+    bindings::blob::{BlobExports, BlobFuncs, Features, Instances},
     blob_import::NextBlob,
     engine::Engine,
     inspect::World,
-    instance::{Access, Exports, Instance, Loader},
+    instance::{Exports, Instance, Loader},
+    lift::{Calls, Contract, Lifted, not_lifted},
     options::PluginOptions,
     plugin::{Plugin, Swapped},
     prepared::Style,
     request::Health,
     source::Source,
+    standard::Objects,
     state::State,
     supervision::PluginReport,
 };
@@ -94,6 +96,11 @@ impl BlobPlugin {
         self.0.call(Health).await
     }
 
+    /// Whether its calls are refused now, because its component is in a back-off or in quarantine.
+    pub fn is_refusing(&self) -> bool {
+        self.0.is_refusing()
+    }
+
     /// How the plugin does: whether it is called, what its calls came to, what waits.
     pub fn report(&self) -> PluginReport {
         self.0.report()
@@ -147,17 +154,45 @@ impl fmt::Debug for BlobPlugin {
     }
 }
 
+impl BlobExports {
+    fn own(&self) -> Option<&BlobFuncs> {
+        match self {
+            Self::Own(blob) => Some(blob),
+            Self::Lifted(_) => None,
+        }
+    }
+
+    fn lifted(&mut self) -> wasmtime::Result<&mut Objects> {
+        match self {
+            Self::Own(_) => Err(not_lifted()),
+            Self::Lifted(objects) => Ok(objects),
+        }
+    }
+}
+
 impl Exports for BlobExports {
     type Description = BlobDescription;
     type Next = Arc<NextBlob>;
 
-    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
-        BlobExports::load(loader)
+    fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Self> {
+        Ok(match contract {
+            Contract::Blobstore(shape) => Self::Lifted(Box::new(Objects::load(shape, loader)?)),
+            _ => Self::Own(BlobFuncs::load(loader)?),
+        })
+    }
+
+    async fn configure(&mut self, calls: &mut Calls<'_>, settings: &[(String, String)]) -> Lifted<()> {
+        self.lifted()?.configure(calls, settings).await
+    }
+
+    async fn health(&mut self, calls: &mut Calls<'_>) -> Lifted<()> {
+        self.lifted()?.health(calls).await
     }
 
     async fn describe(instance: &mut Instance<Self>) -> Result<BlobDescription> {
-        let func = instance.exports().describe;
-        convert::description(&instance.call(func, (), Access::Reads).await?)
+        let wit = instance.request(&mut Describe).await?;
+        let is_lifted = instance.exports().own().is_none();
+        Ok(BlobDescription { in_order: is_lifted, ..convert::description(&wit)? })
     }
 
     fn is_one(description: &BlobDescription) -> bool {

@@ -13,11 +13,12 @@ use crate::{
         Answer,
         blob::{
             BlobExports, FinishParams, ListParams, PartParams, PutParams, ReadParams, WitDeleted,
-            WitMetadata, WitPage, WitPutOptions,
+            WitDescription, WitMetadata, WitPage, WitPutOptions,
         },
     },
     convert::{broken, error_from_guest},
     instance::{Access, Instance},
+    lift::{Calls, Lifted},
     request::Request,
 };
 
@@ -34,11 +35,16 @@ macro_rules! request {
             const OPERATION: &'static str = $operation;
             const ACCESS: Access = Access::$access;
 
-            fn func<'p>(instance: &Instance<BlobExports>) -> TypedFunc<$params, Answer<Self::Wit>>
+            fn func<'p>(instance: &Instance<BlobExports>) -> Option<TypedFunc<$params, Answer<Self::Wit>>>
             where
                 Self: 'p,
             {
-                instance.exports().$func
+                instance.exports().own().map(|blob| blob.$func)
+            }
+
+            async fn lift(&mut self, exports: &mut BlobExports, calls: &mut Calls<'_>) -> Lifted<$wit> {
+                let params = Request::<BlobExports>::params(self);
+                exports.lifted()?.$func(calls, params).await
             }
 
             // What the operator passes on was checked against the same description.
@@ -63,6 +69,15 @@ macro_rules! request {
         }
     };
 }
+
+/// Asks what the plugin is. What it says is checked by who asks.
+pub(super) struct Describe;
+
+request!(
+    Describe, "describe", Reads, describe: () => WitDescription,
+    |_this| (),
+    |_this, wit| -> WitDescription { Ok(wit) }
+);
 
 pub(super) struct Stat(pub(super) Arc<str>);
 

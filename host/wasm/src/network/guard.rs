@@ -11,6 +11,7 @@ use wasmtime_wasi::{p2::bindings::sockets::network::ErrorCode, sockets::SocketAd
 
 use super::{
     grant::{self, TcpGrant},
+    meter::Meter,
     refusals::Refusals,
     resolved::{ADDRESSES_MAX, Resolved},
     resolver::{Resolver, look_up},
@@ -27,6 +28,8 @@ pub(crate) struct Guard {
     /// Shared with all instances of the plugin.
     lookups: Arc<Semaphore>,
     refusals: Refusals,
+    /// Counts what its connections move.
+    pub(super) meter: Arc<Meter>,
 }
 
 /// What a guest is told where it may not.
@@ -57,12 +60,14 @@ impl Guard {
                 resolved: Mutex::default(),
                 lookups: Arc::clone(&options.lookups),
                 refusals: Refusals::of(&options.name),
+                meter: Meter::new(options.limits.socket_bytes_max),
             })
         })
     }
 
-    /// Forgets what the call before was refused.
+    /// Forgets what the call before was refused, and what it moved.
     pub(crate) fn arm(&self) {
+        self.meter.arm();
         self.refusals.arm();
     }
 

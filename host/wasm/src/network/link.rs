@@ -12,7 +12,7 @@ use wasmtime::{
 };
 use wasmtime_wasi::{
     p2::{
-        DynPollable, Network, TcpSocket, UdpSocket,
+        DynInputStream, DynOutputStream, DynPollable, Network, TcpSocket, UdpSocket,
         bindings::sockets::{
             network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress},
             tcp::HostTcpSocket as _,
@@ -22,7 +22,11 @@ use wasmtime_wasi::{
     sockets::WasiSocketsView as _,
 };
 
-use super::{guard::Asked, lookup::Lookup};
+use super::{
+    guard::Asked,
+    lookup::Lookup,
+    meter::{Gone, Metered},
+};
 use crate::state::State;
 
 /// The interfaces, by the names that wasmtime-wasi links them under.
@@ -43,7 +47,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     names.func_wrap("resolve-addresses", resolve)?;
     names.func_wrap("[method]resolve-address-stream.resolve-next-address", next)?;
     names.func_wrap("[method]resolve-address-stream.subscribe", subscribe_lookup)?;
-    linker.instance(TCP)?.func_wrap("[method]tcp-socket.start-connect", connect)?;
+    let mut tcp = linker.instance(TCP)?;
+    tcp.func_wrap("[method]tcp-socket.start-connect", connect)?;
+    tcp.func_wrap("[method]tcp-socket.finish-connect", connected)?;
     linker.instance(UDP)?.func_wrap("create-udp-socket", udp)?;
     linker.allow_shadowing(false);
     Ok(())
@@ -93,6 +99,27 @@ fn connect(
         Ok(()) => Ok((Ok(()),)),
         Err(error) => Ok((Err(error.downcast()?),)),
     }
+}
+
+/// The streams of a connection, with their bytes counted.
+fn connected(
+    mut store: StoreContextMut<'_, State>,
+    (socket,): (Resource<TcpSocket>,),
+) -> Result<(Answer<(Resource<DynInputStream>, Resource<DynOutputStream>)>,)> {
+    let state = store.data_mut();
+    let Some(guard) = state.guard.clone() else { return Ok((Err(ErrorCode::AccessDenied),)) };
+    let (input, output) = match state.sockets().finish_connect(socket) {
+        Ok(streams) => streams,
+        Err(error) => return Ok((Err(error.downcast()?),)),
+    };
+    // In their places in the table, so that the socket stays their parent.
+    let place: &mut DynInputStream = state.table().get_mut(&input)?;
+    let stream = std::mem::replace(place, Box::new(Gone));
+    *place = Box::new(Metered::new(stream, std::sync::Arc::clone(&guard.meter)));
+    let place: &mut DynOutputStream = state.table().get_mut(&output)?;
+    let stream = std::mem::replace(place, Box::new(Gone));
+    *place = Box::new(Metered::new(stream, std::sync::Arc::clone(&guard.meter)));
+    Ok((Ok((input, output)),))
 }
 
 fn udp(

@@ -15,6 +15,7 @@ mod guard;
 pub(crate) mod http;
 mod link;
 mod lookup;
+mod meter;
 mod refusals;
 mod resolved;
 mod resolver;

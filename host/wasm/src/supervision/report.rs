@@ -28,6 +28,8 @@ pub struct PluginReport {
     pub waiting: usize,
     /// Most callers that may wait.
     pub waiting_max: usize,
+    /// Lines of its log that came too fast and were dropped.
+    pub log_lines_dropped: u64,
     /// The last error that was not the caller's doing.
     pub last_error: Option<LastError>,
 }

@@ -126,6 +126,16 @@ impl Watched {
         self.record.admit(self.clock.now())
     }
 
+    /// Whether the component is quarantined.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        matches!(self.record.look(self.clock.now(), &self.rules).0, Err(Refused::Quarantined { .. }))
+    }
+
+    /// Whether calls are refused now. Changes nothing.
+    pub(crate) fn is_refusing(&self) -> bool {
+        !self.attention.is_clear() && self.record.look(self.clock.now(), &self.rules).0.is_err()
+    }
+
     /// A call on a fiber begins.
     pub(crate) fn began(&self) {
         self.tally.calls.fetch_add(1, Ordering::Relaxed);
@@ -183,6 +193,7 @@ impl Watched {
             instances_max: pool.instances_max,
             waiting: queue.waiting(),
             waiting_max: queue.waiting_max(),
+            log_lines_dropped: 0,
             last_error: self.tally.last(),
         }
     }

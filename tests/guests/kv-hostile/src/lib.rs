@@ -8,6 +8,7 @@
 //! | `after` | so many calls of each function are answered honestly first (0) |
 //! | `amount` | milliseconds of `slow`, millions of rounds of `busy`, MiB of `oversized` (1,000; 50; 9) |
 //! | `instances` | `one` or `many`, as which it describes itself (`one`) |
+//! | `once` | a file: there already, it traps while it is configured; else it makes it |
 //! | `fill` | so many entries `key-0`, `key-1`… of 100 bytes are there from the start (0) |
 
 mod misdeed;
@@ -106,7 +107,14 @@ impl KvBackend for KvHostile {
         let amount = settings.parse("amount")?;
         let many = settings.one_of("instances", &[("one", false), ("many", true)])?.unwrap_or(false);
         let fill: u32 = settings.parse("fill")?.unwrap_or(0);
+        let once: Option<String> = settings.parse("once")?;
         settings.finish()?;
+        if let Some(file) = once {
+            if std::path::Path::new(&file).exists() {
+                std::process::abort();
+            }
+            std::fs::write(&file, "").map_err(|error| Error::other(error.to_string()))?;
+        }
         let honest = RefCell::new(CALLS.map(|call| (call, after)).into());
         let mut hostile = Self { table: Table::default(), misdeeds, honest, amount, many, lies: 0 };
         for n in 0..fill {

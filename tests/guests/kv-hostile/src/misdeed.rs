@@ -26,6 +26,8 @@ pub(crate) enum Misdeed {
     EatMemory,
     /// Calls itself until the stack ends.
     DeepRecursion,
+    /// Takes handles of the host until there are none.
+    Hoard,
     /// Sleeps.
     Slow,
     /// Computes for long, and ends.
@@ -66,12 +68,13 @@ pub(crate) enum Misdeed {
 
 impl Misdeed {
     /// The words of the settings.
-    pub(crate) const WORDS: [(&str, Self); 23] = [
+    pub(crate) const WORDS: [(&str, Self); 24] = [
         ("trap", Self::Trap),
         ("trap-after", Self::TrapAfter),
         ("loop", Self::Loop),
         ("eat-memory", Self::EatMemory),
         ("deep-recursion", Self::DeepRecursion),
+        ("hoard", Self::Hoard),
         ("slow", Self::Slow),
         ("busy", Self::Busy),
         ("flood-log", Self::FloodLog),
@@ -106,6 +109,12 @@ impl Misdeed {
                 }
             }
             Self::DeepRecursion => _ = descend(0),
+            Self::Hoard => {
+                let mut hoard = Vec::new();
+                loop {
+                    hoard.push(wasip2::clocks::monotonic_clock::subscribe_duration(1_000_000_000));
+                }
+            }
             Self::Slow => {
                 #[expect(clippy::disallowed_methods, reason = "to be slow is what it is here for")]
                 std::thread::sleep(Duration::from_millis(amount.unwrap_or(SLOW_MS)));

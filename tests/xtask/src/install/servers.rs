@@ -136,7 +136,8 @@ if [ -d /run/systemd/system ]; then
 fi
 "#;
 
-fn packaged(packages: &[&str]) -> Outcome {
+/// Installs packages without starting the services that some of them bring.
+pub(super) fn packaged(packages: &[&str]) -> Outcome {
     if !on_path("apt-get") {
         return Err(format!(
             "this machine has no apt-get, from which {} would come; install what it calls them by hand",

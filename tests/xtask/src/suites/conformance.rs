@@ -66,7 +66,10 @@ fn missing(rows: &[(&str, &str)], plugins: &[String]) -> Vec<String> {
 fn plugins() -> Outcome<Vec<String>> {
     let folder = cargo::root().join("plugins");
     let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let packages = entries.flatten().filter(|entry| entry.path().join("Cargo.toml").is_file());
+    let manifests = ["Cargo.toml", "pyproject.toml", "package.json"];
+    let packages = entries
+        .flatten()
+        .filter(|entry| manifests.iter().any(|manifest| entry.path().join(manifest).is_file()));
     let names = packages.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> =
         names.filter(|name| name.starts_with("kv-") || name.starts_with("blob-")).collect();

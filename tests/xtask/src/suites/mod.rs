@@ -6,6 +6,8 @@
 mod checks;
 mod conformance;
 mod examples;
+mod javascript;
+mod python;
 mod runner;
 mod tables;
 
@@ -26,6 +28,8 @@ pub(crate) enum Suite {
     Conformance,
     /// Plugins through the host: loading, calling, swapping.
     Plugins,
+    /// The Python SDK and the plugins in Python, natively.
+    Python,
     /// Broken files, killed servers, bad networks; ends with a table, also in target/faults.json.
     Faults,
     /// What object stores do beyond the contract, on a server that fails by script.
@@ -34,6 +38,8 @@ pub(crate) enum Suite {
     Crash,
     /// The `larder` command.
     Cli,
+    /// The SDK for JavaScript, its types against the contract, and the plugins written in it, on node.
+    Javascript,
     /// The shape of the repository: imports, sizes, licences; formatting, lints, documentation.
     Tidy,
     /// Each bench once, briefly: that it works, not what it measures.
@@ -81,13 +87,15 @@ impl Tally {
 pub(crate) fn run(named: &[Suite], install: Install) -> Outcome {
     let suites: Vec<Suite> =
         Suite::value_variants().iter().copied().filter(|s| named.is_empty() || named.contains(s)).collect();
-    if suites.iter().any(|suite| *suite != Suite::Examples && *suite != Suite::Benches) {
+    if suites.iter().any(|suite| suite.is_of_nextest()) {
         install::nextest(install)?;
     }
     let servers: Vec<Server> =
         install::ALL_SERVERS.into_iter().filter(|s| suites.iter().any(|suite| suite.starts(*s))).collect();
     install::servers(&servers, install)?;
-    if suites != [Suite::Tidy] {
+    if suites == [Suite::Javascript] {
+        install::node(install)?;
+    } else if suites.iter().any(|suite| !matches!(suite, Suite::Tidy | Suite::Python)) {
         plugins::build(&[], install)?;
         // Everything once, before any suite: the command and the benches are no test's dependency.
         cargo::run(&mut cargo::cargo(&["build", "--workspace", "--all-targets"]))?;
@@ -113,6 +121,8 @@ fn run_one(suite: Suite, install: Install) -> Ended {
         Suite::Plugins | Suite::Objects | Suite::Crash | Suite::Cli => {
             runner::binary(&suite.name(), &mut tally)
         }
+        Suite::Python => python::run(&mut tally, install),
+        Suite::Javascript => javascript::run(&mut tally),
         Suite::Tidy => checks::run(&mut tally),
         Suite::Benches => {
             let outcome = bench::run(&[], false, true, install);
@@ -133,8 +143,18 @@ impl Suite {
             Self::Cli => server != Server::Moto,
             Self::Faults | Self::Benches => matches!(server, Server::Redis | Server::Postgres),
             Self::Plugins => server == Server::Memcached,
-            Self::Unit | Self::Objects | Self::Crash | Self::Tidy | Self::Examples => false,
+            Self::Unit
+            | Self::Python
+            | Self::Objects
+            | Self::Crash
+            | Self::Javascript
+            | Self::Tidy
+            | Self::Examples => false,
         }
+    }
+
+    fn is_of_nextest(self) -> bool {
+        !matches!(self, Self::Examples | Self::Benches | Self::Javascript)
     }
 
     fn name(self) -> String {
