@@ -2,6 +2,7 @@
 //! and the next call works.
 
 use larder_core::{Commit, Error, ErrorKind, KeyRange, KvStore, Scan};
+use larder_tests::attacks::Attack;
 use larder_wasm::KvPlugin;
 
 use crate::{MODES, engine, is_alive, key, load_hostile};
@@ -26,9 +27,18 @@ async fn call(plugin: &KvPlugin, function: &str) -> Result<(), Error> {
 #[tokio::test]
 async fn an_answer_that_breaks_the_contract_is_an_error_of_kind_plugin() {
     let engine = engine();
+    let mut attacks =
+        ["too many and too few answers", "lying pages", "oversized values", "outcomes of another kind"]
+            .map(Attack::begin);
     for mode in MODES {
         for (function, lies) in LIES {
             for lie in lies {
+                let row = match *lie {
+                    "too-many" | "too-few" => 0,
+                    "oversized" => 2,
+                    "wrong-outcome" => 3,
+                    _ => 1,
+                };
                 let settings = [(function, *lie), ("after", "1")];
                 let plugin = load_hostile(&engine, mode, &settings).await.unwrap();
                 let about = format!("{mode:?} {function} {lie}");
@@ -37,12 +47,14 @@ async fn an_answer_that_breaks_the_contract_is_an_error_of_kind_plugin() {
                 assert_eq!(error.kind(), ErrorKind::Plugin, "{about}: {}", error.chain());
                 assert_eq!(error.context("plugin"), Some("hostile"), "{about}: {error}");
                 assert_eq!(error.is_effect_unknown(), function == "commit", "{about}: {error}");
+                attacks[row].reported(&error);
                 call(&plugin, function).await.unwrap_or_else(|e| panic!("{about}: the next call: {e}"));
                 plugin.health().await.unwrap_or_else(|e| panic!("{about}: health: {e}"));
             }
         }
     }
     is_alive(&engine).await;
+    attacks.into_iter().for_each(Attack::held);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use futures::future::{ready, select};
 use larder_core::{Commit, ErrorKind, KvStore};
+use larder_tests::attacks::Attack;
 use larder_wasm::Mode;
 
 use crate::{MODES, engine, is_alive, key, kinds, load_hostile};
@@ -39,11 +40,15 @@ async fn a_commit_that_traps_is_in_doubt() {
     let commit = Commit::new().put(key("a"), "1");
     for mode in MODES {
         for (misdeed, _) in ENDS.into_iter().chain([("trap-after", "")]) {
+            let attack = (misdeed == "trap-after").then(|| Attack::begin("trap after the work was done"));
             let plugin = load_hostile(&engine, mode, &[("commit", misdeed)]).await.unwrap();
             let error = plugin.commit(&commit).await.expect_err("it goes wrong at once");
             assert!(kinds(mode, misdeed).contains(&error.kind()), "{mode:?} {misdeed}: {}", error.chain());
             assert!(error.is_effect_unknown(), "nobody knows what a trapped commit did: {error}");
             assert!(plugin.get(&key("key-0")).await.unwrap().is_some());
+            if let Some(attack) = attack {
+                attack.held_with(&error);
+            }
         }
     }
 }
@@ -53,6 +58,7 @@ async fn errors_that_a_guest_returns_keep_its_instance() {
     let engine = engine();
     let commit = Commit::new().put(key("a"), "1");
     for mode in MODES {
+        let attack = Attack::begin("error texts without measure");
         let settings = [("get", "fail"), ("commit", "indeterminate"), ("scan", "long-error")];
         let plugin = load_hostile(&engine, mode, &settings).await.unwrap();
         let error = plugin.get(&key("key-0")).await.unwrap_err();
@@ -65,24 +71,28 @@ async fn errors_that_a_guest_returns_keep_its_instance() {
         let error = plugin.scan(&scan).await.unwrap_err();
         assert!(error.chain().len() < 10_000, "an error of {} bytes", error.chain().len());
         assert_eq!(plugin.get_many(&[key("key-0"), key("x")]).await.unwrap().len(), 2);
+        attack.held_with(&error);
     }
 }
 
 #[tokio::test]
 async fn a_guest_that_waits_past_its_deadline_is_timed_out() {
     let engine = engine();
+    let mut attack = Attack::begin("endless sleep in a call");
     let settings = [("get", "slow"), ("commit", "slow"), ("amount", "3600000"), ("after", "1")];
     let plugin = load_hostile(&engine, Mode::Fiber, &settings).await.unwrap();
     assert!(plugin.get(&key("key-0")).await.unwrap().is_some());
     let error = plugin.get(&key("key-0")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(!error.is_effect_unknown(), "{error}");
+    attack.reported(&error);
     let commit = Commit::new().put(key("a"), "1");
     plugin.commit(&commit).await.unwrap();
     let error = plugin.commit(&commit).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(error.is_effect_unknown(), "{error}");
     assert!(plugin.get(&key("key-0")).await.unwrap().is_some());
+    attack.held_with(&error);
 }
 
 #[tokio::test]
@@ -122,12 +132,14 @@ async fn a_cancelled_call_costs_no_instance() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_that_hangs_delays_no_other() {
     let engine = engine();
+    let attack = Attack::begin("hang beside other plugins");
     let stuck = load_hostile(&engine, Mode::Fiber, &[("get", "loop")]).await.unwrap();
     let hanging = tokio::spawn(async move { stuck.get(&key("key-0")).await });
     // On the same runtime, while the other one computes for ever.
     is_alive(&engine).await;
     let error = hanging.await.unwrap().unwrap_err();
     assert!(kinds(Mode::Fiber, "loop").contains(&error.kind()), "{error}");
+    attack.held_with(&error);
 }
 
 #[tokio::test]

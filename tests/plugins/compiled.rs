@@ -9,7 +9,7 @@ use std::{
 };
 
 use larder_core::{Commit, ErrorKind, KvStore as _};
-use larder_tests::plugin;
+use larder_tests::{attacks::Attack, plugin};
 use larder_wasm::{Engine, EngineOptions, KvPlugin, PluginOptions, Source};
 
 use crate::{component, is_alive, key};
@@ -92,6 +92,7 @@ async fn a_pin_holds_for_what_was_compiled_before() {
 
 #[tokio::test]
 async fn a_poisoned_entry_is_never_run_and_is_compiled_anew() {
+    let attack = Attack::begin("poisoned compile cache");
     let (_home, folder) = filled().await;
     let entry = entry(&folder);
     let whole = fs::read(&entry).unwrap();
@@ -113,10 +114,12 @@ async fn a_poisoned_entry_is_never_run_and_is_compiled_anew() {
     assert_compiled_anew(&folder, "a link").await;
     fs::write(folder.join("key"), [9; 32]).unwrap();
     assert_compiled_anew(&folder, "another key").await;
+    attack.held();
 }
 
 #[tokio::test]
 async fn the_code_of_another_component_is_not_run_in_its_place() {
+    let attack = Attack::begin("entry of another component in the compile cache");
     let (_home, folder) = filled().await;
     let mine = entry(&folder);
     let other = engine(&folder);
@@ -126,18 +129,22 @@ async fn the_code_of_another_component_is_not_run_in_its_place() {
     let theirs = entries(&folder).into_iter().find(|path| *path != mine).expect("two entries");
     fs::rename(theirs, &mine).unwrap();
     assert_compiled_anew(&folder, "the entry of another component").await;
+    attack.held();
 }
 
 #[tokio::test]
 async fn code_from_another_folder_is_not_run() {
+    let attack = Attack::begin("entry of another compile cache");
     let (_home, folder) = filled().await;
     let (_other_home, other) = filled().await;
     fs::copy(entry(&other), entry(&folder)).unwrap();
     assert_compiled_anew(&folder, "the entry of another folder").await;
+    attack.held();
 }
 
 #[tokio::test]
 async fn a_folder_that_can_not_be_trusted_is_done_without() {
+    let attack = Attack::begin("untrusted folder for the compile cache");
     let (home, folder) = filled().await;
     let link = home.path().join("link");
     symlink(&folder, &link).unwrap();
@@ -152,10 +159,12 @@ async fn a_folder_that_can_not_be_trusted_is_done_without() {
         use_it(&engine).await;
         assert_eq!(counts(&engine), (1, 0, 0), "{}", bad.display());
     }
+    attack.held();
 }
 
 #[tokio::test]
 async fn compiled_code_is_no_source_of_a_plugin() {
+    let attack = Attack::begin("compiled code as a source");
     let (_home, folder) = filled().await;
     let engine = engine(&folder);
     let whole = fs::read(entry(&folder)).unwrap();
@@ -165,6 +174,7 @@ async fn compiled_code_is_no_source_of_a_plugin() {
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.message().contains("compiled code"), "{error}");
     is_alive(&engine).await;
+    attack.held_with(&error);
 }
 
 /// Tells a process of this suite which folder to use.

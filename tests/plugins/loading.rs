@@ -1,14 +1,14 @@
 //! What is no plugin of ours is refused when it is loaded, and the message says what is wrong with it.
 
 use larder_core::{Error, ErrorKind, MemoryKv};
-use larder_tests::plugin;
+use larder_tests::{attacks::Attack, plugin};
 use larder_wasm::{KvPlugin, Mode, PluginLimits, PluginOptions, Source};
 
 use crate::{MODES, component, engine, is_alive, kinds, load_hostile};
 
 /// Loading must fail, with this kind and all of these words in the message.
 #[track_caller]
-fn assert_refused(loaded: Result<KvPlugin, Error>, kind: ErrorKind, words: &[&str]) {
+fn assert_refused(loaded: Result<KvPlugin, Error>, kind: ErrorKind, words: &[&str]) -> Error {
     let error = loaded.expect_err("this must not load");
     let text = error.chain();
     assert_eq!(error.kind(), kind, "{text}");
@@ -16,12 +16,14 @@ fn assert_refused(loaded: Result<KvPlugin, Error>, kind: ErrorKind, words: &[&st
     for word in words {
         assert!(text.contains(word), "{word:?} is not in: {text}");
     }
+    error
 }
 
-async fn refused(source: &Source, kind: ErrorKind, words: &[&str]) {
+async fn refused(source: &Source, kind: ErrorKind, words: &[&str]) -> Error {
     let engine = engine();
-    assert_refused(KvPlugin::load(&engine, source, PluginOptions::new("p")).await, kind, words);
+    let error = assert_refused(KvPlugin::load(&engine, source, PluginOptions::new("p")).await, kind, words);
     is_alive(&engine).await;
+    error
 }
 
 fn wat(text: &str) -> Source {
@@ -38,9 +40,12 @@ async fn a_path_without_a_file_is_named() {
 
 #[tokio::test]
 async fn what_is_no_webassembly_is_told_from_what_is() {
+    let mut attack = Attack::begin("no WebAssembly");
     for bytes in [&b""[..], b"\0asm", b"#!/bin/sh\necho no plugin\n", &[0xff; 4096]] {
-        refused(&Source::bytes("x", bytes.to_vec()), ErrorKind::Config, &["no WebAssembly"]).await;
+        let source = Source::bytes("x", bytes.to_vec());
+        attack.reported(&refused(&source, ErrorKind::Config, &["no WebAssembly"]).await);
     }
+    attack.held();
 }
 
 #[tokio::test]
@@ -50,25 +55,27 @@ async fn a_core_module_is_called_one() {
 
 #[tokio::test]
 async fn a_component_that_was_cut_or_changed_is_not_valid() {
+    let mut attack = Attack::begin("component cut or changed");
     let whole = std::fs::read(plugin("kv-memory")).unwrap();
     let cut = whole[..whole.len() / 2].to_vec();
-    refused(&Source::bytes("cut", cut), ErrorKind::Config, &["not valid"]).await;
+    attack.reported(&refused(&Source::bytes("cut", cut), ErrorKind::Config, &["not valid"]).await);
     let mut garbage = whole;
     garbage[8..].fill(0xa5);
-    refused(&Source::bytes("garbage", garbage), ErrorKind::Config, &["not valid"]).await;
+    attack.held_with(&refused(&Source::bytes("garbage", garbage), ErrorKind::Config, &["not valid"]).await);
 }
 
 #[tokio::test]
 async fn a_component_of_another_world_names_both_worlds() {
+    let mut attack = Attack::begin("component of another world");
     for (name, world) in
         [("kv-pass", "kv-layer"), ("merge-longest", "merge-policy"), ("policy-fifo", "cache-policy")]
     {
-        refused(&component(name), ErrorKind::Config, &[world, "kv-backend"]).await;
+        attack.reported(&refused(&component(name), ErrorKind::Config, &[world, "kv-backend"]).await);
     }
     let engine = engine();
     let next = std::sync::Arc::new(MemoryKv::new());
     let loaded = KvPlugin::load_layer(&engine, &component("kv-memory"), PluginOptions::new("p"), next).await;
-    assert_refused(loaded, ErrorKind::Config, &["kv-backend", "kv-layer"]);
+    attack.held_with(&assert_refused(loaded, ErrorKind::Config, &["kv-backend", "kv-layer"]));
 }
 
 #[tokio::test]
@@ -81,7 +88,8 @@ async fn a_component_of_no_world_lists_what_it_exports() {
 #[tokio::test]
 async fn a_component_of_another_version_names_both_versions() {
     let words = ["0.2.0", "0.1.0", "a later larder", "an earlier SDK"];
-    refused(&component("kv-next-version"), ErrorKind::Config, &words).await;
+    let attack = Attack::begin("component from the future");
+    attack.held_with(&refused(&component("kv-next-version"), ErrorKind::Config, &words).await);
 }
 
 /// Lifted in tests of the host alone: no promise goes with it.
@@ -115,13 +123,15 @@ async fn a_component_of_wasi_reads_its_settings_through_wasi_config() {
 
 #[tokio::test]
 async fn an_import_that_is_not_granted_is_named() {
-    refused(&component("kv-ungranted"), ErrorKind::Denied, &["wasi:sockets/", "not granted"]).await;
+    let mut attack = Attack::begin("import that was not granted");
+    let sockets = &["wasi:sockets/", "not granted"];
+    attack.reported(&refused(&component("kv-ungranted"), ErrorKind::Denied, sockets).await);
     let stranger = r#"(component
         (import "acme:thing/secret@1.0.0" (instance))
         (instance $i)
         (export "larder:store/kv@0.1.0" (instance $i))
         (export "larder:store/lifecycle@0.1.0" (instance $i)))"#;
-    refused(&wat(stranger), ErrorKind::Denied, &["acme:thing/secret@1.0.0"]).await;
+    attack.held_with(&refused(&wat(stranger), ErrorKind::Denied, &["acme:thing/secret@1.0.0"]).await);
 }
 
 #[tokio::test]
@@ -130,7 +140,8 @@ async fn interfaces_with_the_right_names_and_nothing_in_them_do_not_fit() {
         (instance $i)
         (export "larder:store/kv@0.1.0" (instance $i))
         (export "larder:store/lifecycle@0.1.0" (instance $i)))"#;
-    refused(&wat(hollow), ErrorKind::Config, &["does not fit"]).await;
+    let attack = Attack::begin("hollow interfaces");
+    attack.held_with(&refused(&wat(hollow), ErrorKind::Config, &["does not fit"]).await);
 }
 
 #[tokio::test]
@@ -139,20 +150,23 @@ async fn a_component_past_the_size_limit_is_not_compiled() {
     let mut limits = PluginLimits::default();
     limits.component_bytes_max = 1_000;
     let options = PluginOptions::new("p").with_limits(limits);
+    let attack = Attack::begin("component too large");
     let loaded = KvPlugin::load(&engine, &component("kv-memory"), options).await;
-    assert_refused(loaded, ErrorKind::Config, &["more than 1000"]);
+    attack.held_with(&assert_refused(loaded, ErrorKind::Config, &["more than 1000"]));
 }
 
 #[tokio::test]
 async fn a_component_of_another_digest_is_denied_and_names_both() {
     let engine = engine();
+    let attack = Attack::begin("digest mismatch");
     let pinned = "00".repeat(32);
     let good = KvPlugin::load(&engine, &component("kv-memory"), PluginOptions::new("p")).await.unwrap();
     let options = PluginOptions::new("p").with_sha256(pinned.clone());
     let loaded = KvPlugin::load(&engine, &component("kv-memory"), options).await;
-    assert_refused(loaded, ErrorKind::Denied, &[&pinned, &good.digest()]);
+    let error = assert_refused(loaded, ErrorKind::Denied, &[&pinned, &good.digest()]);
     let options = PluginOptions::new("p").with_sha256(good.digest());
     KvPlugin::load(&engine, &component("kv-memory"), options).await.unwrap();
+    attack.held_with(&error);
 }
 
 #[tokio::test]
@@ -167,27 +181,52 @@ async fn settings_that_a_plugin_refuses_keep_it_out_of_service() {
 #[tokio::test]
 async fn a_plugin_that_goes_wrong_while_it_starts_is_not_loaded() {
     let engine = engine();
-    for mode in MODES {
-        for call in ["configure", "health"] {
-            for misdeed in ["trap", "loop", "eat-memory", "deep-recursion", "fail"] {
+    let misdeeds = [
+        ("trap", Some("trap while starting")),
+        ("loop", Some("endless loop while starting")),
+        ("eat-memory", Some("memory bomb while starting")),
+        ("deep-recursion", Some("endless recursion while starting")),
+        ("fail", None),
+    ];
+    for (misdeed, attack) in misdeeds {
+        let mut attack = attack.map(Attack::begin);
+        for mode in MODES {
+            for call in ["configure", "describe", "health"] {
+                // To describe itself can't fail.
+                if (call, misdeed) == ("describe", "fail") {
+                    continue;
+                }
                 let loaded = load_hostile(&engine, mode, &[(call, misdeed)]).await;
                 let error = loaded.expect_err("a plugin that can't start must not load");
                 let about = format!("{mode:?} {call} {misdeed}: {}", error.chain());
                 assert!(kinds(mode, misdeed).contains(&error.kind()), "{about}");
                 assert!(error.to_string().contains("hostile"), "the plugin is not named: {error}");
+                if let Some(attack) = &mut attack {
+                    attack.reported(&error);
+                }
             }
         }
+        is_alive(&engine).await;
+        if let Some(attack) = attack {
+            attack.held();
+        }
+    }
+    let mut attack = Attack::begin("lying description");
+    for mode in MODES {
         let loaded = load_hostile(&engine, mode, &[("describe", "oversized")]).await;
-        assert_refused(loaded, ErrorKind::Plugin, &["more than"]);
+        attack.reported(&assert_refused(loaded, ErrorKind::Plugin, &["more than"]));
     }
     is_alive(&engine).await;
+    attack.held();
 }
 
 #[tokio::test]
 async fn a_plugin_that_waits_too_long_while_it_starts_is_not_loaded() {
     let engine = engine();
+    let attack = Attack::begin("endless sleep while starting");
     let settings = [("configure", "slow"), ("amount", "3600000")];
     let loaded = load_hostile(&engine, Mode::Fiber, &settings).await;
-    assert_refused(loaded, ErrorKind::Timeout, &[]);
+    let error = assert_refused(loaded, ErrorKind::Timeout, &[]);
     is_alive(&engine).await;
+    attack.held_with(&error);
 }

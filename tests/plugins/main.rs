@@ -13,6 +13,7 @@ use larder_wasm::{
 };
 
 mod answers;
+mod attacks;
 mod blob_listing;
 mod blob_swap;
 mod calls;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use larder_core::{BoxFuture, Commit, Error, ErrorKind, Expectation, KvStore, Result};
-use larder_tests::{plugin, servers::memcached::MemcachedServer};
+use larder_tests::{attacks::Attack, plugin, servers::memcached::MemcachedServer};
 use larder_wasm::{Engine, KvPlugin, Mode, PluginLimits, PluginOptions, Resolver, Source, inspect};
 
 use crate::{component, engine, is_alive, key};
@@ -60,11 +60,12 @@ async fn act(plugin: &KvPlugin, deed: &str) -> Result<String> {
 }
 
 /// The deed is denied, and the error names what would allow it.
-async fn denied(plugin: &KvPlugin, deed: &str, words: &str) {
+async fn denied(plugin: &KvPlugin, deed: &str, words: &str) -> Error {
     let error: Error = act(plugin, deed).await.expect_err(deed);
     assert_eq!(error.kind(), ErrorKind::Denied, "{deed}: {}", error.chain());
     let refused = error.context("refused").unwrap_or_default();
     assert!(refused.contains(words), "{deed}: {words:?} is not in {refused:?}");
+    error
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,6 +87,7 @@ async fn what_is_granted_is_reached_and_nothing_beside_it() {
     let plugin = load(&engine, options(&[format!("127.0.0.1:{port}")])).await;
     assert_eq!(act(&plugin, &format!("connect 127.0.0.1:{port}")).await.unwrap(), "connected");
     assert_eq!(act(&plugin, &format!("dial 127.0.0.1:{port}")).await.unwrap(), "connected");
+    let mut attack = Attack::begin("connection to denied addresses");
     // All of these listen, or would be reached.
     for to in [
         format!("127.0.0.1:{closed}"),
@@ -101,10 +103,13 @@ async fn what_is_granted_is_reached_and_nothing_beside_it() {
         "100.100.100.200:80".to_owned(),
         "93.184.216.34:443".to_owned(),
     ] {
-        denied(&plugin, &format!("connect {to}"), "grants.tcp").await;
+        attack.reported(&denied(&plugin, &format!("connect {to}"), "grants.tcp").await);
     }
-    denied(&plugin, &format!("dial localhost:{port}"), "grants.tcp: [\"localhost:PORT\"]").await;
-    denied(&plugin, "resolve example.org", "grants.tcp: [\"example.org:PORT\"]").await;
+    attack.held();
+    let mut attack = Attack::begin("connection to a denied name");
+    let localhost = format!("dial localhost:{port}");
+    attack.reported(&denied(&plugin, &localhost, "grants.tcp: [\"localhost:PORT\"]").await);
+    attack.held_with(&denied(&plugin, "resolve example.org", "grants.tcp: [\"example.org:PORT\"]").await);
     // What was refused once is not told again of a call that was refused nothing.
     let error = act(&plugin, "nothing").await.expect_err("no such deed");
     assert_eq!((error.kind(), error.context("refused")), (ErrorKind::Invalid, None));
@@ -116,36 +121,40 @@ async fn no_grant_allows_ports_of_its_own_nor_datagrams() {
     let engine = engine();
     let grants = ["0.0.0.0/0:*".to_owned(), "127.0.0.1:*".to_owned(), "[::1]:*".to_owned()];
     let plugin = load(&engine, options(&grants)).await;
-    denied(&plugin, "listen", "to listen").await;
+    let mut attack = Attack::begin("listening, binding, UDP");
+    attack.reported(&denied(&plugin, "listen", "to listen").await);
     for local in ["0.0.0.0:8080", "127.0.0.1:0", "127.0.0.1:8080", "[::1]:0"] {
-        denied(&plugin, &format!("bind {local}"), "to bind").await;
+        attack.reported(&denied(&plugin, &format!("bind {local}"), "to bind").await);
     }
     assert_eq!(act(&plugin, "bind 0.0.0.0:0").await.unwrap(), "bound");
-    denied(&plugin, "udp", "UDP").await;
+    attack.held_with(&denied(&plugin, "udp", "UDP").await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_leads_home_is_refused() {
     let (engine, (_listener, port)) = (engine(), listener());
+    let mut attack = Attack::begin("name that leads home");
     for home in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "fd00:ec2::254", "0.0.0.0"] {
         let options = options(&[format!("rebind.example:{port}")]).with_resolver(Told::to_answer(&[&[home]]));
         let plugin = load(&engine, options).await;
         denied(&plugin, &format!("dial rebind.example:{port}"), "rebind.example led to").await;
-        denied(&plugin, "resolve rebind.example", "alone would allow it").await;
+        attack.reported(&denied(&plugin, "resolve rebind.example", "alone would allow it").await);
     }
+    attack.held();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_changes_opens_nothing_that_it_did_not_say() {
     let (engine, (_listener, port)) = (engine(), listener());
     // Harmless when it is looked at, home when it is used: the second answer is refused, and so is going there regardless.
+    let mut attack = Attack::begin("DNS rebinding");
     let answers: [&[&str]; 2] = [&["192.0.2.7"], &["127.0.0.1"]];
     let options = options(&[format!("rebind.example:{port}")]).with_resolver(Told::to_answer(&answers));
     let plugin = load(&engine, options).await;
     let deed = format!("resolve-then-connect rebind.example 127.0.0.1:{port}");
-    denied(&plugin, &deed, &format!("grants.tcp: [\"127.0.0.1:{port}\"]")).await;
-    denied(&plugin, "resolve rebind.example", "rebind.example led to 127.0.0.1").await;
-    denied(&plugin, &format!("connect 127.0.0.1:{port}"), "grants.tcp").await;
+    attack.reported(&denied(&plugin, &deed, &format!("grants.tcp: [\"127.0.0.1:{port}\"]")).await);
+    attack.reported(&denied(&plugin, "resolve rebind.example", "rebind.example led to 127.0.0.1").await);
+    attack.held_with(&denied(&plugin, &format!("connect 127.0.0.1:{port}"), "grants.tcp").await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,11 +175,14 @@ async fn a_call_that_waits_for_a_socket_ends_at_its_deadline() {
     options.limits.deadline = Duration::from_millis(300);
     let plugin = load(&engine, options).await;
     let deed = format!("hold 127.0.0.1:{port}");
+    let mut attack = Attack::begin("silent server");
     let error = act(&plugin, &deed).await.expect_err("nobody says a byte");
+    attack.reported(&error);
     assert_eq!((error.kind(), error.is_effect_unknown()), (ErrorKind::Timeout, false), "{}", error.chain());
     let error = plugin.commit(&Commit::new().put(key(&deed), "")).await.expect_err("nor here");
     assert_eq!((error.kind(), error.is_effect_unknown()), (ErrorKind::Timeout, true), "{}", error.chain());
     assert_eq!(act(&plugin, &format!("connect 127.0.0.1:{port}")).await.unwrap(), "connected");
+    attack.held_with(&error);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -198,11 +210,14 @@ async fn a_call_whose_caller_went_away_ends_by_itself_and_its_instance_lives() {
 async fn a_hoard_of_sockets_ends_with_the_instance() {
     let engine = engine();
     let plugin = load(&engine, options(&["127.0.0.1:1".to_owned()])).await;
+    let mut attack = Attack::begin("hoard of sockets");
     for _ in 0..3 {
         let error = act(&plugin, "hoard").await.expect_err("it can't have all");
         assert_eq!(error.kind(), ErrorKind::Plugin, "{}", error.chain());
+        attack.reported(&error);
     }
     is_alive(&engine).await;
+    attack.held();
 }
 
 #[test]

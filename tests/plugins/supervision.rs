@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use larder_core::{Commit, ErrorKind, KvStore, ManualClock};
-use larder_tests::servers::memcached::MemcachedServer;
+use larder_tests::{attacks::Attack, servers::memcached::MemcachedServer};
 use larder_wasm::{
     Engine, KvPlugin, Mode, PluginOptions, PluginReport, PluginState, Remedy, SupervisionRules, SwapOptions,
     is_refusal,
@@ -92,6 +92,7 @@ async fn a_second_strike_leads_to_a_back_off_in_which_no_guest_code_runs() {
 
 #[tokio::test]
 async fn a_component_that_fails_on_is_quarantined_for_every_plugin_that_runs_it() {
+    let mut attack = Attack::begin("failing again and again");
     for mode in MODES {
         let engine = engine();
         let clock = Arc::new(ManualClock::default());
@@ -104,6 +105,7 @@ async fn a_component_that_fails_on_is_quarantined_for_every_plugin_that_runs_it(
             let error = plugin.get(&key("key-0")).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Plugin, "{error}");
             assert!(is_refusal(&error) && error.message().contains("quarantined"), "{error}");
+            attack.reported(&error);
             assert!(matches!(plugin.report().state, PluginState::Quarantined { .. }));
         }
         has_no_instance(&bad.report(), 4);
@@ -123,10 +125,12 @@ async fn a_component_that_fails_on_is_quarantined_for_every_plugin_that_runs_it(
         assert!(same.get(&key("key-0")).await.unwrap().is_some());
         assert_eq!(same.report().strikes, 0);
     }
+    attack.held();
 }
 
 #[tokio::test]
 async fn the_last_good_component_is_put_back_where_the_rules_ask_for_it() {
+    let mut attack = Attack::begin("good at first, bad afterwards");
     for mode in MODES {
         let engine = engine();
         let clock = Arc::new(ManualClock::default());
@@ -141,7 +145,7 @@ async fn the_last_good_component_is_put_back_where_the_rules_ask_for_it() {
         for _ in 0..2 {
             assert!(plugin.get(&key("key-0")).await.unwrap().is_some());
         }
-        plugin.get(&key("key-0")).await.unwrap_err();
+        attack.reported(&plugin.get(&key("key-0")).await.unwrap_err());
         assert!(plugin.get(&key("key-0")).await.unwrap().is_some(), "{mode:?}");
         assert_eq!((plugin.digest(), plugin.generation()), (good, 3));
         assert_eq!(plugin.report().state, PluginState::Serving);
@@ -150,6 +154,7 @@ async fn the_last_good_component_is_put_back_where_the_rules_ask_for_it() {
         plugin.get(&key("key-0")).await.unwrap_err();
         assert!(is_refusal(&plugin.get(&key("key-0")).await.unwrap_err()));
     }
+    attack.held();
 }
 
 #[tokio::test]
@@ -192,6 +197,7 @@ async fn a_caller_too_many_is_told_to_come_back_at_once() {
 
 #[tokio::test]
 async fn a_flood_of_log_lines_is_cut_and_counted() {
+    let attack = Attack::begin("log flood");
     let engine = engine();
     let clock = Arc::new(ManualClock::default());
     let mut options = options(Mode::Fiber, &clock, &[("get", "flood-log")]);
@@ -201,10 +207,12 @@ async fn a_flood_of_log_lines_is_cut_and_counted() {
     assert!(plugin.get(&key("key-0")).await.unwrap().is_some());
     // Ten seconds' worth at once; the clock stands still.
     assert_eq!(plugin.report().log_lines_dropped, 100_000 - 70);
+    attack.held();
 }
 
 #[tokio::test]
 async fn a_hoard_of_handles_ends_with_the_instance() {
+    let mut attack = Attack::begin("hoard of handles");
     let engine = engine();
     for mode in MODES {
         let mut options = hostile(&[("get", "hoard"), ("after", "1")]).with_mode(mode);
@@ -213,10 +221,12 @@ async fn a_hoard_of_handles_ends_with_the_instance() {
         assert!(plugin.get(&key("key-0")).await.unwrap().is_some(), "32 are enough for an honest call");
         let error = plugin.get(&key("key-0")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Plugin, "{}", error.chain());
+        attack.reported(&error);
         assert_eq!(plugin.report().traps, 1);
         assert!(plugin.get(&key("key-0")).await.unwrap().is_some());
     }
     is_alive(&engine).await;
+    attack.held();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

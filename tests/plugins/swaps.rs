@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use larder_core::{Commit, Expectation, KvStore, ManualClock, Outcome};
-use larder_tests::plugin;
+use larder_tests::{attacks::Attack, plugin};
 use larder_wasm::{Access, Engine, KvPlugin, Mode, PluginOptions, Source};
 use tokio::sync::watch;
 
@@ -58,6 +58,7 @@ async fn handoff_keeps_entries_versions_and_expiries_over_a_swap() {
 
 #[tokio::test]
 async fn a_swap_that_fails_leaves_the_old_generation_with_its_data() {
+    let mut attack = Attack::begin("swap to what can't serve");
     let engine = engine();
     let folder = tempfile::tempdir().unwrap();
     for mode in MODES {
@@ -76,6 +77,7 @@ async fn a_swap_that_fails_leaves_the_old_generation_with_its_data() {
         ] {
             let error = store.swap(&bad).await.expect_err("this can't take over");
             assert!(!error.is_effect_unknown(), "{error}");
+            attack.reported(&error);
             assert_eq!((store.generation(), store.digest()), (1, digest.clone()), "{bad:?}");
             assert_eq!(value(&store, "a").await.as_deref(), Some("1"), "after {bad:?}");
             put(&store, "b", "2").await;
@@ -83,26 +85,29 @@ async fn a_swap_that_fails_leaves_the_old_generation_with_its_data() {
         assert_eq!(store.swap(&rebuilt("kv-memory", 3)).await.unwrap().generation, 2);
         assert_eq!(value(&store, "b").await.as_deref(), Some("2"));
     }
+    attack.held();
 }
 
 #[tokio::test]
 async fn a_plugin_that_goes_wrong_in_its_handoff_serves_on() {
+    let mut attack = Attack::begin("misdeeds in the hand-over");
     let engine = engine();
     for mode in MODES {
         for misdeed in ["trap", "loop", "fail"] {
             let store = load_hostile(&engine, mode, &[("save", misdeed)]).await.unwrap();
-            store.swap(&rebuilt("kv-hostile", 1)).await.expect_err(misdeed);
+            attack.reported(&store.swap(&rebuilt("kv-hostile", 1)).await.expect_err(misdeed));
             assert_eq!(store.generation(), 1);
             assert!(store.get(&key("key-0")).await.unwrap().is_some(), "{mode:?} {misdeed}");
 
             let store = load_hostile(&engine, mode, &[("restore", misdeed)]).await.unwrap();
-            store.swap(&rebuilt("kv-hostile", 1)).await.expect_err(misdeed);
+            attack.reported(&store.swap(&rebuilt("kv-hostile", 1)).await.expect_err(misdeed));
             assert_eq!(store.generation(), 1);
             // The old component can't take its own state back either; what it must not do is to take the host along.
             drop(store.get(&key("key-0")).await);
             is_alive(&engine).await;
         }
     }
+    attack.held();
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 //! The suites themselves are one test binary each, in the folders beside this one. Nothing outside
 //! `tests/` depends on this crate.
 
+pub mod attacks;
 pub mod bench;
 mod built;
 pub mod crash;
 pub mod faults;
+pub mod fuzz;
 pub mod linearizability;
 pub mod migration;
 pub mod proxy;

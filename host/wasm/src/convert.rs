@@ -23,11 +23,13 @@ use crate::{
 /// Longest message of a guest that is passed on, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1 << 10;
 
-/// A guest's text, cut to `limit` bytes, without control characters that could forge a line of a log.
+/// A guest's text, cut to `limit` bytes, without characters that could forge a line of a log: controls, and the two
+/// separators that Unicode counts among the ends of lines.
 pub(crate) fn printable(text: &str, limit: usize) -> String {
     let end = text.floor_char_boundary(limit);
     let cut = text.get(..end).unwrap_or_default();
-    cut.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    cut.chars().map(|c| if breaks(c) { ' ' } else { c }).collect()
 }
 
 /// An error that a guest returned.

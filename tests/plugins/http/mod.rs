@@ -10,6 +10,7 @@ use std::{
 };
 
 use larder_core::{BoxFuture, Commit, Error, ErrorKind, KvStore, Result};
+use larder_tests::attacks::Attack;
 use larder_wasm::{Engine, HttpGrant, KvPlugin, PluginLimits, PluginOptions, Resolver, inspect};
 
 use self::server::{Identity, Server};
@@ -69,10 +70,11 @@ async fn fails(plugin: &KvPlugin, deed: &str, kind: ErrorKind, words: &str) -> E
 }
 
 /// The deed is denied, and the error names what would allow it.
-async fn denied(plugin: &KvPlugin, deed: &str, words: &str) {
+async fn denied(plugin: &KvPlugin, deed: &str, words: &str) -> Error {
     let error = fails(plugin, deed, ErrorKind::Denied, "").await;
     let refused = error.context("refused").unwrap_or_default();
     assert!(refused.contains(words), "{deed}: {words:?} is not in {refused:?}");
+    error
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,6 +108,7 @@ async fn what_is_granted_is_reached_and_nothing_beside_it() {
     assert!(server.seen()[0].head.starts_with("GET /a?b=c HTTP/1.1\r\n"), "{}", server.seen()[0].head);
     assert_eq!(server.seen()[0].header("host"), Some(&*format!("127.0.0.1:{}", server.port)));
     let port = server.port;
+    let mut attack = Attack::begin("HTTP to denied origins");
     for url in [
         other.url("/"),
         format!("https://127.0.0.1:{port}/"),
@@ -118,12 +121,14 @@ async fn what_is_granted_is_reached_and_nothing_beside_it() {
         "http://metadata.google.internal/".to_owned(),
         "https://example.org/".to_owned(),
     ] {
-        denied(&plugin, &format!("get {url}"), "grants.http: [\"http").await;
+        attack.reported(&denied(&plugin, &format!("get {url}"), "grants.http: [\"http").await);
     }
     for method in ["TRACE", "CONNECT"] {
-        denied(&plugin, &format!("ask {method} {}", server.url("/")), "no grant allows it").await;
+        let deed = format!("ask {method} {}", server.url("/"));
+        attack.reported(&denied(&plugin, &deed, "no grant allows it").await);
     }
     assert_eq!(other.connections(), 0);
+    attack.held();
     // What was refused once is not told again of a call that was refused nothing.
     let error = act(&plugin, "nothing").await.expect_err("no such deed");
     assert_eq!((error.kind(), error.context("refused")), (ErrorKind::Invalid, None));
@@ -135,10 +140,13 @@ async fn a_path_of_a_grant_is_kept_to() {
     let (engine, server) = (engine(), Server::start());
     let plugin = load(&engine, options(&[grant(&server.url("/v3"))])).await;
     assert_eq!(act(&plugin, &format!("get {}", server.url("/v3/kv"))).await.unwrap(), "200 0 bytes");
+    let mut attack = Attack::begin("HTTP past the granted path");
     for path in ["/", "/v2", "/v33", "/v3/../v2", "/v3/%2e%2e/v2", "/v3/..%2fv2"] {
-        denied(&plugin, &format!("get {}", server.url(path)), "not below the path of a grant").await;
+        let deed = format!("get {}", server.url(path));
+        attack.reported(&denied(&plugin, &deed, "not below the path of a grant").await);
     }
     assert_eq!(server.seen().len(), 1);
+    attack.held();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,20 +157,25 @@ async fn a_redirect_that_a_guest_follows_is_checked_as_any_request() {
     let to = server.url(&format!("/to?{}", other.url("/")));
     assert_eq!(act(&plugin, &format!("get {to}")).await.unwrap(), "302 ");
     assert_eq!(act(&plugin, &format!("follow {}", server.url("/to?/there"))).await.unwrap(), "200 0 bytes");
-    denied(&plugin, &format!("follow {to}"), &format!("grants.http: [\"{}\"]", other.url(""))).await;
+    let mut attack = Attack::begin("HTTP redirect to a denied origin");
+    let granting = format!("grants.http: [\"{}\"]", other.url(""));
+    attack.reported(&denied(&plugin, &format!("follow {to}"), &granting).await);
     let metadata = server.url("/to?http://169.254.169.254/latest");
-    denied(&plugin, &format!("follow {metadata}"), "grants.http: [\"http://169.254.169.254\"]").await;
+    let granting = "grants.http: [\"http://169.254.169.254\"]";
+    attack.reported(&denied(&plugin, &format!("follow {metadata}"), granting).await);
     assert_eq!(other.connections(), 0);
+    attack.held();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_leads_home_is_refused_also_when_its_answer_changes() {
     let (engine, server) = (engine(), Server::start());
     let url = format!("http://rebind.example:{}", server.port);
+    let mut attack = Attack::begin("HTTP DNS rebinding");
     for home in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "fd00:ec2::254", "0.0.0.0"] {
         let options = options(&[grant(&url)]).with_resolver(Told::to_answer(&[home]));
         let plugin = load(&engine, options).await;
-        denied(&plugin, &format!("get {url}/"), "rebind.example led to").await;
+        attack.reported(&denied(&plugin, &format!("get {url}/"), "rebind.example led to").await);
     }
     // Each connection is made to the very answer that was looked at: the second answer is not taken for the first.
     let mut slow = options(&[grant(&url)]).with_resolver(Told::to_answer(&["192.0.2.7", "127.0.0.1"]));
@@ -170,8 +183,9 @@ async fn a_name_that_leads_home_is_refused_also_when_its_answer_changes() {
     let plugin = load(&engine, slow).await;
     let error = act(&plugin, &format!("get {url}/")).await.expect_err("nobody is there");
     assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout), "{}", error.chain());
-    denied(&plugin, &format!("get {url}/"), "alone would allow it").await;
+    attack.reported(&denied(&plugin, &format!("get {url}/"), "alone would allow it").await);
     assert_eq!(server.connections(), 0);
+    attack.held();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -191,6 +205,7 @@ async fn no_header_smuggles_a_request_nor_names_another_host() {
     let (engine, server) = (engine(), Server::start());
     let plugin = granted(&engine, &server).await;
     let url = server.url("/");
+    let mut attack = Attack::begin("HTTP header smuggling");
     for (name, value) in [
         ("x", "a\\r\\nhost:evil.example"),
         ("x", "a\\nb"),
@@ -204,15 +219,18 @@ async fn no_header_smuggles_a_request_nor_names_another_host() {
         ("TE", "trailers"),
         ("Expect", "100-continue"),
     ] {
-        fails(&plugin, &format!("with {name} {value} {url}"), ErrorKind::Invalid, "headers").await;
+        let deed = format!("with {name} {value} {url}");
+        attack.reported(&fails(&plugin, &deed, ErrorKind::Invalid, "headers").await);
     }
     assert_eq!(server.connections(), 0);
+    attack.held();
     assert_eq!(act(&plugin, &format!("with x-own yes {url}")).await.unwrap(), "200 0 bytes");
     assert_eq!(server.seen()[0].header("x-own"), Some("yes"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_header_goes_to_its_origin_alone_and_the_guest_never_sees_it() {
+    let attack = Attack::begin("secret header of a grant");
     let (engine, server, other) = (engine(), Server::start(), Server::start());
     let secret = grant(&server.url("")).with_header("Authorization", "Bearer s3cret").unwrap();
     let options = options(&[secret, grant(&other.url(""))]).with_setting("given", "setting");
@@ -231,6 +249,7 @@ async fn a_secret_header_goes_to_its_origin_alone_and_the_guest_never_sees_it() 
         let error = act(&plugin, &format!("get {}", server.url(path))).await.expect_err(path);
         assert!(!format!("{error:?} {}", error.chain()).contains("s3cret"), "{error:?}");
     }
+    attack.held();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -285,6 +304,7 @@ async fn large_bodies_go_both_ways_in_pieces_and_connections_are_used_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_call_sends_and_receives_is_bounded() {
+    let mut attack = Attack::begin("HTTP without measure");
     let (engine, server) = (engine(), Server::start());
     let plugin = granted(&engine, &server).await;
     let (most, more) = (60 << 20, 70 << 20);
@@ -293,15 +313,16 @@ async fn what_one_call_sends_and_receives_is_bounded() {
     for _ in 0..2 {
         assert_eq!(act(&plugin, &get(most)).await.unwrap(), format!("200 {most} bytes"));
     }
-    fails(&plugin, &get(more), ErrorKind::Plugin, "HttpResponseBodySize").await;
+    attack.reported(&fails(&plugin, &get(more), ErrorKind::Plugin, "HttpResponseBodySize").await);
     let put = format!("put {} {more}", server.url("/up"));
-    fails(&plugin, &put, ErrorKind::Invalid, "HttpRequestBodySize").await;
+    attack.reported(&fails(&plugin, &put, ErrorKind::Invalid, "HttpRequestBodySize").await);
     assert!(!server.seen().last().unwrap().is_whole);
     fails(&plugin, &format!("large {} 40000", server.url("/")), ErrorKind::Invalid, "HeaderSectionSize")
         .await;
     fails(&plugin, &format!("get {}", server.url("/headers")), ErrorKind::Plugin, "HeaderSectionSize").await;
     assert_eq!(act(&plugin, &format!("large {} 30000", server.url("/"))).await.unwrap(), "200 0 bytes");
     is_alive(&engine).await;
+    attack.held();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@
 //! cargo xtask demo                  the main job: a crawl that is killed, resumed and has its backend swapped
 //! cargo xtask test [SUITE…]         all suites, or the named ones
 //! cargo xtask bench [NAME…]         all benches, or the named ones; --check holds them to their targets
+//! cargo xtask fuzz TARGET           spoiled inputs for what reads untrusted ones, --iterations of them
 //! cargo xtask plugins               builds the plugins into target/plugins
 //! ```
 //!
@@ -59,6 +60,16 @@ enum Task {
         #[command(flatten)]
         install: Install,
     },
+    /// Spoils inputs of a target that reads what is not trusted: components, answers, configurations.
+    Fuzz {
+        /// Which target.
+        target: String,
+        /// How many inputs. `LARDER_SEED` replays those of an earlier run.
+        #[arg(long, default_value_t = 10_000)]
+        iterations: u64,
+        #[command(flatten)]
+        install: Install,
+    },
     /// Builds the plugins into target/plugins.
     Plugins {
         #[command(flatten)]
@@ -82,6 +93,7 @@ fn main() -> ExitCode {
         Task::Test { suites, install } => suites::run(&suites, install),
         Task::Bench { names, check, smoke, install } => bench::run(&names, check, smoke, install),
         Task::Demo { install } => demo::run(install),
+        Task::Fuzz { target, iterations, install } => suites::fuzz(&target, iterations, install),
         Task::Plugins { install } => plugins::build(&[], install).map(|components| {
             components.iter().for_each(|component| println!("{}", component.display()));
         }),

@@ -26,7 +26,7 @@ const NATIVE: [(&str, &str); 11] = [
 
 pub(super) fn run(tally: &mut Tally) -> Outcome {
     let mut failures = Vec::new();
-    failures.extend(tables::run("conformance", tally).err());
+    failures.extend(tables::run("conformance", "conformance", tally).err());
     let mut missing = Vec::new();
     match missing_rows() {
         Ok(names) if names.is_empty() => {}

@@ -11,6 +11,8 @@ mod python;
 mod runner;
 mod tables;
 
+use std::process::Command;
+
 use clap::ValueEnum;
 
 use crate::{
@@ -26,7 +28,8 @@ pub(crate) enum Suite {
     Unit,
     /// The contract over every backend and plugin; ends with a table, also in target/conformance.json.
     Conformance,
-    /// Plugins through the host: loading, calling, swapping.
+    /// Plugins through the host: loading, calling, swapping, and what hostile ones try; ends with a table of attacks, also in
+    /// target/attacks.json.
     Plugins,
     /// The Python SDK and the plugins in Python, natively.
     Python,
@@ -111,16 +114,25 @@ pub(crate) fn run(named: &[Suite], install: Install) -> Outcome {
     if failures.is_empty() { Ok(()) } else { Err(format!("suites failed\n{}", failures.join("\n"))) }
 }
 
+/// Spoils inputs of a target, in the build of the tests.
+///
+/// # Errors
+/// An input that the target could not bear, an unknown target, what could not be built.
+pub(crate) fn fuzz(target: &str, iterations: u64, install: Install) -> Outcome {
+    plugins::build(&[], install)?;
+    cargo::run(&mut cargo::cargo(&["build", "--workspace", "--bin", "fuzz"]))?;
+    cargo::run(Command::new(cargo::binary("fuzz")).args([target, &iterations.to_string()]))
+}
+
 fn run_one(suite: Suite, install: Install) -> Ended {
     println!("\n=== {}", suite.name());
     let mut tally = Tally::default();
     let outcome = match suite {
         Suite::Unit => runner::unit(&mut tally),
         Suite::Conformance => conformance::run(&mut tally),
-        Suite::Faults => tables::run(&suite.name(), &mut tally),
-        Suite::Plugins | Suite::Objects | Suite::Crash | Suite::Cli => {
-            runner::binary(&suite.name(), &mut tally)
-        }
+        Suite::Faults => tables::run(&suite.name(), "faults", &mut tally),
+        Suite::Plugins => tables::run(&suite.name(), "attacks", &mut tally),
+        Suite::Objects | Suite::Crash | Suite::Cli => runner::binary(&suite.name(), &mut tally),
         Suite::Python => python::run(&mut tally, install),
         Suite::Javascript => javascript::run(&mut tally),
         Suite::Tidy => checks::run(&mut tally),
