@@ -17,6 +17,7 @@ mod blob_listing;
 mod blob_swap;
 mod calls;
 mod compiled;
+mod etcd;
 mod host;
 mod http;
 mod loading;
