@@ -102,3 +102,17 @@ async fn a_blob_layer_over_a_folder_keeps_the_contract() {
     })
     .await;
 }
+
+/// One that never heard of larder, in what its standard promises.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_of_wasi_blobstore_keeps_the_contract() {
+    let engine = Engine::new(EngineOptions::default()).expect("an engine");
+    blobs_hold("blob-wasi", move |_| {
+        let engine = engine.clone();
+        Box::pin(async move {
+            let source = Source::file(larder_tests::plugin("blob-wasi"));
+            Ok(BlobPlugin::load(&engine, &source, PluginOptions::new("blob-wasi")).await?.operator())
+        })
+    })
+    .await;
+}

@@ -80,7 +80,37 @@ async fn a_component_of_no_world_lists_what_it_exports() {
 
 #[tokio::test]
 async fn a_component_of_another_version_names_both_versions() {
-    refused(&component("kv-next-version"), ErrorKind::Config, &["0.2.0", "0.1.0"]).await;
+    let words = ["0.2.0", "0.1.0", "a later larder", "an earlier SDK"];
+    refused(&component("kv-next-version"), ErrorKind::Config, &words).await;
+}
+
+/// Lifted in tests of the host alone: no promise goes with it.
+#[tokio::test]
+async fn a_component_of_a_version_too_old_says_what_to_do() {
+    let words = ["0.0.9", "0.1.0", "build it again", "a later SDK"];
+    refused(&component("kv-first-version"), ErrorKind::Config, &words).await;
+}
+
+#[tokio::test]
+async fn a_component_of_wasi_without_settings_refuses_them_and_names_its_bucket() {
+    let engine = engine();
+    let load = |name: &'static str, value: &'static str| {
+        let options = PluginOptions::new("p").with_setting(name, value);
+        let engine = engine.clone();
+        async move { KvPlugin::load(&engine, &component("kv-wasi-draft"), options).await }
+    };
+    assert_refused(load("colour", "blue").await, ErrorKind::Config, &["colour", "wasi:config", "bucket"]);
+    assert_refused(load("bucket", "other").await, ErrorKind::Config, &["no bucket `other`"]);
+    load("bucket", "default").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_component_of_wasi_reads_its_settings_through_wasi_config() {
+    let options = PluginOptions::new("p").with_setting("name", "mine").with_setting("bucket", "mine");
+    KvPlugin::load(&engine(), &component("kv-wasi-draft2"), options).await.unwrap();
+    let options = PluginOptions::new("p").with_setting("name", "mine");
+    let loaded = KvPlugin::load(&engine(), &component("kv-wasi-draft2"), options).await;
+    assert_refused(loaded, ErrorKind::Config, &["no bucket `default`"]);
 }
 
 #[tokio::test]

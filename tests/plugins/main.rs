@@ -17,6 +17,7 @@ mod blob_listing;
 mod blob_swap;
 mod calls;
 mod compiled;
+mod embedder;
 mod etcd;
 mod host;
 mod http;
@@ -24,6 +25,8 @@ mod loading;
 mod network;
 mod stand_ins;
 mod supervision;
+mod swap_checked;
+mod swap_host;
 mod swaps;
 mod testing;
 

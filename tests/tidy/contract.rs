@@ -1,8 +1,13 @@
-//! `wit/`: a version that was released stays as it is.
+//! `wit/`: a version that was released stays as it is, and what is worked on is the newest of them or a later one.
 
-use std::{fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 use larder_tests::workspace_root;
+use sha2::{Digest as _, Sha256};
+
+/// The released versions, oldest first, with the digest of their files. A release adds a line; no line ever changes.
+const RELEASED: [(&str, &str); 1] =
+    [("0.1.0", "aecac2a037c7b83ff2aa72ee7a7a476cfa0072e5a1b995822f519128e27e9b71")];
 
 /// The WIT files of a folder, by name.
 fn files(folder: &Path) -> Vec<(String, String)> {
@@ -28,6 +33,26 @@ fn version(files: &[(String, String)]) -> String {
     versions.remove(0)
 }
 
+/// Names and contents, each with its length before it.
+fn digest(files: &[(String, String)]) -> String {
+    let mut hash = Sha256::new();
+    for (name, text) in files {
+        hash.update(format!("{name}\0{}\0", text.len()));
+        hash.update(text);
+    }
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// `MAJOR.MINOR.PATCH` as numbers, in their order.
+fn number(version: &str) -> Vec<u32> {
+    let number: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+    assert_eq!(number.len(), 3, "{version}");
+    number
+}
+
 #[test]
 fn all_files_of_the_contract_are_of_one_version() {
     version(&files(&workspace_root().join("wit")));
@@ -35,18 +60,30 @@ fn all_files_of_the_contract_are_of_one_version() {
 
 #[test]
 fn a_released_version_is_frozen() {
-    let wit = workspace_root().join("wit");
-    let released = wit.join("released");
-    if !released.exists() {
-        return; // Nothing is released yet.
+    let released = workspace_root().join("wit").join("released");
+    for (name, expected) in RELEASED {
+        let frozen = files(&released.join(name));
+        assert_eq!(version(&frozen), name, "wit/released/{name} names another version");
+        let found = digest(&frozen);
+        assert_eq!(found, expected, "wit/released/{name} was changed: a released version never is");
     }
+    let folders = fs::read_dir(released).unwrap().map(|entry| entry.unwrap().file_name());
+    for folder in folders {
+        let known = RELEASED.iter().any(|(name, _)| *name == folder.to_string_lossy());
+        assert!(known, "wit/released/{} has no line in RELEASED", folder.display());
+    }
+}
+
+#[test]
+fn the_contract_is_the_newest_release_or_a_later_version() {
+    let wit = workspace_root().join("wit");
     let current = files(&wit);
-    for entry in fs::read_dir(released).unwrap() {
-        let folder = entry.unwrap().path();
-        let frozen = files(&folder);
-        assert_eq!(version(&frozen), folder.file_name().unwrap().to_string_lossy());
-        if version(&frozen) == version(&current) {
-            assert_eq!(frozen, current, "this version is released: a change needs a new one");
-        }
+    let (newest, _) = RELEASED.iter().max_by_key(|(name, _)| number(name)).unwrap();
+    if version(&current) == *newest {
+        let frozen = files(&wit.join("released").join(newest));
+        assert_eq!(current, frozen, "{newest} is released: a change of wit/ needs a later version");
+    } else {
+        let later = number(&version(&current)) > number(newest);
+        assert!(later, "wit/ is of version {}, before the released {newest}", version(&current));
     }
 }

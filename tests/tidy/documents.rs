@@ -20,9 +20,9 @@ fn the_root_holds_the_folders_of_the_architecture_and_no_others() {
 #[test]
 fn every_plugin_that_ships_tells_how_it_fails() {
     let folders = fs::read_dir(workspace_root().join("plugins")).unwrap();
-    let is_package =
-        |path: &PathBuf| ["Cargo.toml", "package.json"].iter().any(|file| path.join(file).is_file());
-    let plugins = folders.map(|entry| entry.unwrap().path()).filter(is_package);
+    let manifests = ["Cargo.toml", "pyproject.toml", "package.json"];
+    let is_plugin = |path: &PathBuf| manifests.iter().any(|manifest| path.join(manifest).is_file());
+    let plugins = folders.map(|entry| entry.unwrap().path()).filter(is_plugin);
     for plugin in plugins {
         let text = fs::read_to_string(plugin.join("README.md"));
         let text = text.unwrap_or_else(|error| panic!("{}/README.md: {error}", plugin.display()));

@@ -16,6 +16,7 @@ use crate::{
     compiler::{Compilations, Compiler},
     file_read, kv_import, log, network, never_blocks,
     options::EngineOptions,
+    standard,
     state::State,
     supervision::Registry,
 };
@@ -124,6 +125,7 @@ fn inline_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     never_blocks::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;
+    standard::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
@@ -134,6 +136,7 @@ fn fiber_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     network::add_to_linker(&mut linker)?;
     network::http::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;
+    standard::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

@@ -8,8 +8,11 @@ use wasmtime::component::Component;
 use crate::{
     bindings::VERSION,
     engine::Engine,
+    lift::Contract,
     options::PluginOptions,
     source::Source,
+    standard::{self, Standard},
+    versions::Old,
     wants::{self, Want},
 };
 
@@ -83,6 +86,8 @@ pub struct Inspection {
     pub world: Option<World>,
     /// The version of the contract that it was built for, if it exports a part of it.
     pub version: Option<String>,
+    /// What of WASI it is a store by, with its draft, where it is none of larder's own worlds.
+    pub standard: Option<String>,
     /// The version that this host speaks.
     pub host_version: &'static str,
     /// Everything that it imports.
@@ -112,6 +117,7 @@ pub fn inspect(engine: &Engine, source: &Source) -> Result<Inspection> {
     Ok(Inspection {
         world: names.world(),
         version: names.version().map(str::to_owned),
+        standard: names.standard().map(ToString::to_string),
         host_version: VERSION,
         has_handoff: names.has_handoff(),
         digest: loaded.digest,
@@ -126,6 +132,8 @@ pub fn inspect(engine: &Engine, source: &Source) -> Result<Inspection> {
 pub(crate) struct Names {
     imports: Vec<String>,
     exports: Vec<String>,
+    /// What of WASI it exports, as far as that makes it a store.
+    standard: Option<std::result::Result<Standard, String>>,
 }
 
 /// The package of the contract.
@@ -139,6 +147,7 @@ impl Names {
         let ty = component.component_type();
         let engine = engine.wasmtime();
         Self {
+            standard: Standard::find(engine, &ty),
             imports: ty.imports(engine).map(|(name, _)| name.to_owned()).collect(),
             exports: ty.exports(engine).map(|(name, _)| name.to_owned()).collect(),
         }
@@ -148,9 +157,13 @@ impl Names {
     pub(crate) fn check(&self, wanted: World, options: &PluginOptions) -> Result<()> {
         if let Some(version) = self.version()
             && !is_compatible(version)
+            && Old::find(version).is_none()
         {
+            return Err(Error::config(foreign(version)));
+        }
+        if let Some(Err(what)) = self.wasi() {
             return Err(Error::config(format!(
-                "the component is built for version {version} of larder:store, and this host speaks {VERSION}"
+                "the component exports an interface of WASI in a form that does not fit: {what}"
             )));
         }
         match self.world() {
@@ -167,11 +180,16 @@ impl Names {
                 )));
             }
         }
-        self.imports.iter().try_for_each(|import| check_import(import, wanted, options))
+        let is_wasi = self.standard().is_some();
+        let own = self.imports.iter().filter(|import| !(is_wasi && standard::reads_settings(import)));
+        own.into_iter().try_for_each(|import| check_import(import, wanted, options))
     }
 
     /// The world whose exports are all there. A layer is told from a backend by what it imports.
     fn world(&self) -> Option<World> {
+        if let Some(standard) = self.standard() {
+            return Some(standard.world());
+        }
         World::ALL.into_iter().find(|world| {
             has(&self.exports, "lifecycle")
                 && has(&self.exports, world.interface())
@@ -187,6 +205,25 @@ impl Names {
             .chain(&self.imports)
             .filter_map(|name| name.strip_prefix(PACKAGE))
             .find_map(|rest| rest.split_once('@').map(|(_, version)| version))
+    }
+
+    /// What it exports of WASI, if it is none of the contract's own worlds.
+    fn wasi(&self) -> Option<std::result::Result<&Standard, &String>> {
+        let is_ours = self.exports.iter().any(|name| name.starts_with(PACKAGE));
+        self.standard.as_ref().filter(|_| !is_ours).map(|found| found.as_ref())
+    }
+
+    fn standard(&self) -> Option<&Standard> {
+        self.wasi()?.ok()
+    }
+
+    /// What the instances of a component that passed the check are called by.
+    pub(crate) fn contract(&self) -> Contract {
+        match (self.standard(), self.version().and_then(Old::find)) {
+            (Some(standard), _) => standard.contract(),
+            (None, Some(old)) => Contract::Old(old),
+            (None, None) => Contract::Own,
+        }
     }
 
     pub(crate) fn has_handoff(&self) -> bool {
@@ -209,6 +246,19 @@ fn is_compatible(version: &str) -> bool {
         (parts.next(), parts.next())
     };
     track(version) == track(VERSION)
+}
+
+/// Why a component of another version can't be run, and what to do.
+fn foreign(version: &str) -> String {
+    let number = |version: &str| version.split('.').map_while(|part| part.parse().ok()).collect::<Vec<u32>>();
+    let advice = if number(version) > number(VERSION) {
+        "a later larder runs it, or an earlier SDK builds it for this one"
+    } else {
+        "it is older than what this larder lifts; build it again with a later SDK"
+    };
+    format!(
+        "the component is built for version {version} of larder:store, and this host speaks {VERSION}: {advice}"
+    )
 }
 
 fn check_import(import: &str, wanted: World, options: &PluginOptions) -> Result<()> {

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use larder_core::{Error, ErrorKind, Result};
 use wasmtime::{
     Store,
-    component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFunc},
+    component::{ComponentNamedList, Lift, Lower, TypedFunc},
 };
 
 use crate::{
-    bindings::{Answer, Lifecycle, WitError},
+    bindings::{Answer, Handoff, Lifecycle, WitError},
     budget::{Exceeded, ticks},
     convert::{error_from_guest, printable},
     engine::Engine,
+    lift::{Calls, Contract, Lifted, Linked},
     options::PluginOptions,
     prepared::Style,
     request::Request,
@@ -26,9 +28,19 @@ pub(crate) trait Exports: Sized + Send + Sync + 'static {
     type Description: Clone + Send + Sync + 'static;
     /// What stands behind a layer of this kind.
     type Next: Clone + Send + Sync + 'static;
+    /// A read that two generations can be asked, to compare their answers.
+    type Probe: Send + Sync + 'static;
 
     /// Finds the functions in a fresh instance, comparing their types.
-    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self>;
+    fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Self>;
+    /// Hands the settings to a component that has no `lifecycle` of this version.
+    fn configure(
+        &mut self,
+        calls: &mut Calls<'_>,
+        settings: &[(String, String)],
+    ) -> impl Future<Output = Lifted<()>> + Send;
+    /// Asks such a component whether the service behind it is usable.
+    fn health(&mut self, calls: &mut Calls<'_>) -> impl Future<Output = Lifted<()>> + Send;
     /// The function that describes the plugin, and the check of its answer.
     fn describe(instance: &mut Instance<Self>) -> impl Future<Output = Result<Self::Description>> + Send;
     /// Whether one instance owns the data.
@@ -68,7 +80,8 @@ impl Loader<'_> {
 /// An instance, configured and ready, or being made so.
 pub(crate) struct Instance<X> {
     store: Store<State>,
-    lifecycle: Lifecycle,
+    /// None of a component that keeps to another contract.
+    lifecycle: Option<Lifecycle>,
     exports: X,
     style: Style,
     /// Ticks that an ordinary call, and one of the lifecycle, may compute.
@@ -90,7 +103,7 @@ impl<X: Exports> Instance<X> {
     /// Instantiates, without configuring.
     pub(crate) async fn start(
         engine: &Engine,
-        pre: &InstancePre<State>,
+        Linked { pre, contract }: &Linked,
         options: &PluginOptions,
         style: Style,
         next: Option<&X::Next>,
@@ -110,7 +123,11 @@ impl<X: Exports> Instance<X> {
             failure(e, store.data().budget.exceeded(), Access::Reads).with("plugin", &options.name)
         })?;
         let mut loader = Loader { store: &mut store, instance };
-        let loaded = Lifecycle::load(&mut loader).and_then(|found| Ok((found, X::load(&mut loader)?)));
+        let lifecycle = match contract {
+            Contract::Own => Lifecycle::load(&mut loader).map(Some),
+            _ => Ok(None),
+        };
+        let loaded = lifecycle.and_then(|found| Ok((found, X::load(&mut loader, contract)?)));
         let (lifecycle, exports) = loaded.map_err(|e| {
             let cause = printable(&e.root_cause().to_string(), 1_024);
             Error::config(format!("the component does not fit the contract: {cause}"))
@@ -127,8 +144,15 @@ impl<X: Exports> Instance<X> {
 
     /// Hands the instance its settings.
     pub(crate) async fn configure(&mut self, settings: &[(String, String)]) -> Result<()> {
-        let func = self.lifecycle.configure;
-        let configured = self.lifecycle_call(func, (settings.to_vec(),), "configure").await;
+        let configured = match self.lifecycle.as_ref().map(|lifecycle| lifecycle.configure) {
+            Some(func) => self.lifecycle_call(func, (settings.to_vec(),), "configure").await,
+            None => {
+                arm(&mut self.store, self.lifecycle_ticks);
+                let mut calls = Calls::new(&mut self.store, self.style);
+                let answer = self.exports.configure(&mut calls, settings).await;
+                self.lifecycle_answer(answer, "configure")
+            }
+        };
         configured.map_err(|error| match error.kind() {
             // What is invalid here stands in the configuration.
             ErrorKind::Invalid => {
@@ -140,17 +164,24 @@ impl<X: Exports> Instance<X> {
 
     /// Asks whether the service behind the plugin is usable.
     pub(crate) async fn health(&mut self) -> Result<()> {
-        let func = self.lifecycle.health;
-        self.lifecycle_call(func, (), "health").await
+        match self.health_func() {
+            Some(func) => self.lifecycle_call(func, (), "health").await,
+            None => {
+                arm(&mut self.store, self.lifecycle_ticks);
+                let mut calls = Calls::new(&mut self.store, self.style);
+                let answer = self.exports.health(&mut calls).await;
+                self.lifecycle_answer(answer, "health")
+            }
+        }
     }
 
-    pub(crate) fn health_func(&self) -> TypedFunc<(), Answer<()>> {
-        self.lifecycle.health
+    pub(crate) fn health_func(&self) -> Option<TypedFunc<(), Answer<()>>> {
+        self.lifecycle.as_ref().map(|lifecycle| lifecycle.health)
     }
 
     /// What the next generation needs to know, if this one hands it over.
     pub(crate) async fn save(&mut self) -> Result<Option<bytes::Bytes>> {
-        match self.lifecycle.handoff.as_ref().map(|h| h.save) {
+        match self.handoff().map(|h| h.save) {
             None => Ok(None),
             Some(func) => self.lifecycle_call(func, (), "save").await.map(Some),
         }
@@ -158,7 +189,7 @@ impl<X: Exports> Instance<X> {
 
     /// Takes over from the earlier generation.
     pub(crate) async fn restore(&mut self, snapshot: bytes::Bytes) -> Result<()> {
-        match self.lifecycle.handoff.as_ref().map(|h| h.restore) {
+        match self.handoff().map(|h| h.restore) {
             None => Ok(()),
             Some(func) => self.lifecycle_call(func, (snapshot,), "restore").await,
         }
@@ -166,7 +197,11 @@ impl<X: Exports> Instance<X> {
 
     /// Whether the plugin hands its state over.
     pub(crate) fn has_handoff(&self) -> bool {
-        self.lifecycle.handoff.is_some()
+        self.handoff().is_some()
+    }
+
+    fn handoff(&self) -> Option<&Handoff> {
+        self.lifecycle.as_ref()?.handoff.as_ref()
     }
 
     async fn lifecycle_call<P, T>(
@@ -185,7 +220,42 @@ impl<X: Exports> Instance<X> {
             Style::Inline => func.call(&mut self.store, params),
             Style::Fiber => func.call_async(&mut self.store, params).await,
         };
+        self.lifecycle_answer(answer, operation)
+    }
+
+    fn lifecycle_answer<T>(&mut self, answer: Lifted<T>, operation: &'static str) -> Result<T> {
         self.answer(answer, Access::Reads).map_err(|e| e.operation(operation).with("plugin", &self.name))
+    }
+
+    /// Makes a request on the caller's thread: one call, of a component that keeps to this host's contract.
+    #[inline]
+    pub(crate) fn request_now<R: Request<X>>(&mut self, request: &mut R) -> Result<R::Wit> {
+        match R::func(self) {
+            Some(func) => self.call_now(func, request.params(), R::ACCESS),
+            None => self.lift_now(request),
+        }
+    }
+
+    #[cold]
+    fn lift_now<R: Request<X>>(&mut self, request: &mut R) -> Result<R::Wit> {
+        let done = self.lift(request).now_or_never();
+        done.unwrap_or_else(|| Err(Error::new(ErrorKind::Plugin, "a call of an inline plugin waited")))
+    }
+
+    /// Makes a request on a fiber, or on the caller's thread for an inline plugin.
+    pub(crate) async fn request<R: Request<X>>(&mut self, request: &mut R) -> Result<R::Wit> {
+        match R::func(self) {
+            Some(func) => self.call(func, request.params(), R::ACCESS).await,
+            None => self.lift(request).await,
+        }
+    }
+
+    /// Makes a request to a component of another contract: several calls, that share the time of one.
+    async fn lift<R: Request<X>>(&mut self, request: &mut R) -> Result<R::Wit> {
+        arm(&mut self.store, self.ticks);
+        let mut calls = Calls::new(&mut self.store, self.style);
+        let answer = request.lift(&mut self.exports, &mut calls).await;
+        self.answer(answer, R::ACCESS)
     }
 
     /// Calls a function on the caller's thread.

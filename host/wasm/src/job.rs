@@ -24,6 +24,17 @@ pub(crate) trait Job<X: Exports>: Send + 'static {
 
     /// As of [`Request::fits`].
     fn fits(&self, about: &X::Description) -> Result<()>;
+    /// As of [`Request::again`].
+    fn again(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+    /// As of [`Request::probe`].
+    fn probe(&self) -> Option<X::Probe> {
+        None
+    }
     /// Makes the calls.
     fn run(self, caller: &mut Caller<'_, X>) -> impl Future<Output = Result<Self::Output>> + Send;
 }
@@ -36,6 +47,14 @@ impl<X: Exports, R: Request<X> + 'static> Job<X> for R {
 
     fn fits(&self, about: &X::Description) -> Result<()> {
         Request::fits(self, about)
+    }
+
+    fn again(&self) -> Option<Self> {
+        Request::again(self)
+    }
+
+    fn probe(&self) -> Option<X::Probe> {
+        Request::probe(self)
     }
 
     async fn run(mut self, caller: &mut Caller<'_, X>) -> Result<R::Output> {
@@ -63,9 +82,8 @@ impl<'i, X: Exports> Caller<'i, X> {
         }
         // Unless the call ends and says otherwise: one that is dropped half way leaves an instance that can't be used.
         self.keep = false;
-        let func = R::func(self.instance);
         let answer = {
-            let mut call = std::pin::pin!(self.instance.call(func, request.params(), R::ACCESS));
+            let mut call = std::pin::pin!(self.instance.request(request));
             match futures::poll!(&mut call) {
                 Poll::Ready(answer) => Some(answer),
                 // A little longer than the guest's own ticks, so that a guest that computes is told from one that waits.
@@ -80,6 +98,11 @@ impl<'i, X: Exports> Caller<'i, X> {
         let (output, keep) = self.instance.finish(request, answer, self.about);
         self.keep = keep;
         output
+    }
+
+    /// The time, as the instance sees it.
+    pub(crate) fn clock_now(&self) -> larder_core::Timestamp {
+        self.instance.clock_now()
     }
 
     /// Whether the instance can be called again.

@@ -1,30 +1,41 @@
 //! A component of world `kv-backend` or `kv-layer` as a key-value store.
 
+mod shadow;
+mod trial;
+
 use std::{borrow::Borrow, fmt, sync::Arc};
 
 use larder_core::{
-    BoxFuture, Commit, Description, Entry, Error, ErrorKind, Key, KvStore, Outcome, Page, Result, Scan, Want,
-    limits::KEY_BYTES_MAX,
+    BoxFuture, Clock, Commit, Description, Entry, Error, ErrorKind, Key, KvStore, MemoryKv, Outcome, Page,
+    Result, Scan, Want, limits::KEY_BYTES_MAX,
 };
 use wasmtime::component::TypedFunc;
 
 use crate::{
     bindings::{
         Answer,
-        kv::{CommitParams, Instances, KvExports, ScanParams, WitEntry, WitOutcome, WitPage},
+        kv::{
+            CommitParams, Instances, KvExports, KvFuncs, ScanParams, WitDescription, WitEntry, WitOutcome,
+            WitPage,
+        },
     },
     convert,
     engine::Engine,
+    generation::Generation,
     inspect::World,
     instance::{Access, Exports, Instance, Loader},
+    job::Caller,
+    lift::{Calls, Contract, KvLift, Lifted, not_lifted},
     options::PluginOptions,
-    plugin::{Plugin, Swapped},
+    plugin::Plugin,
     prepared::Style,
     request::{Health, Request},
     source::Source,
     state::State,
     supervision::PluginReport,
+    swap::{ReadySwap, Scratch, SwapOptions, Swappable, Swapped, Tried, is_scratch},
 };
+pub(crate) use shadow::KvProbe;
 
 /// A component as a key-value store. Cheap to clone; the clones share its instances.
 #[derive(Clone)]
@@ -57,14 +68,41 @@ impl KvPlugin {
             .map(|plugin| Self(Arc::new(plugin)))
     }
 
-    /// Puts another component in the place of the current one, on the same settings and grants. No call is lost and
-    /// none sees two generations. A failed step leaves the current one serving.
+    /// Puts another component in the place of the current one, on the same settings and grants, as the options that every
+    /// swap has say: tried out, warm, and on probation afterwards. No call is lost and none sees two generations. A failed
+    /// step leaves the current one serving.
     ///
     /// # Errors
-    /// As [`Self::load`]; `unsupported` where the new component can do less than the old; `timeout` where calls in
-    /// flight did not end.
+    /// As [`Self::load`]; `unsupported` where the new component can do less than the old; `plugin` where it fails its
+    /// self-test or answers reads otherwise than the old; `timeout` where calls in flight did not end.
     pub async fn swap(&self, source: &Source) -> Result<Swapped> {
-        self.0.swap(source).await
+        self.swap_with(source, &SwapOptions::default()).await
+    }
+
+    /// The same with other options.
+    ///
+    /// # Errors
+    /// As [`Self::swap`].
+    pub async fn swap_with(&self, source: &Source, options: &SwapOptions) -> Result<Swapped> {
+        self.prepare_swap(source, options).await?.finish().await
+    }
+
+    /// Does all of a swap that changes nothing yet, so that several plugins can be swapped together or not at all.
+    ///
+    /// # Errors
+    /// As [`Self::swap`].
+    pub async fn prepare_swap(&self, source: &Source, options: &SwapOptions) -> Result<ReadySwap> {
+        ReadySwap::prepare(&self.0, source, options).await
+    }
+
+    /// Waits until no generation is on probation: it has passed, or the one before serves again. Cancel safe.
+    pub async fn settled(&self) {
+        self.0.settled().await;
+    }
+
+    /// Whether a generation is on probation.
+    pub fn is_on_probation(&self) -> bool {
+        self.0.is_on_probation()
     }
 
     /// Whether its calls are refused now, because its component is in a back-off or in quarantine.
@@ -83,7 +121,7 @@ impl KvPlugin {
         self.0.release();
     }
 
-    /// The number of the generation that serves, from 1 on.
+    /// The number of the generation that serves, from 1 on. A number is given once: after a return it is a lower one.
     pub fn generation(&self) -> u64 {
         self.0.current().number
     }
@@ -126,21 +164,86 @@ fn with_own_key(error: Error, commit: &Commit) -> Error {
 /// What a key-value plugin says of itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KvDescription {
-    store: Description,
+    pub(crate) store: Description,
     instances: Instances,
+}
+
+impl KvExports {
+    #[inline]
+    fn own(&self) -> Option<&KvFuncs> {
+        match self {
+            Self::Own(kv) => Some(kv),
+            Self::Lifted(_) => None,
+        }
+    }
+
+    fn lifted(&mut self) -> wasmtime::Result<&mut KvLift> {
+        match self {
+            Self::Own(_) => Err(not_lifted()),
+            Self::Lifted(lift) => Ok(lift),
+        }
+    }
+}
+
+/// Asks what the plugin is. What it says is checked by who asks.
+struct Describe;
+
+impl Request<KvExports> for Describe {
+    type Params<'p> = ();
+    type Wit = WitDescription;
+    type Output = WitDescription;
+    const OPERATION: &'static str = "describe";
+    const ACCESS: Access = Access::Reads;
+
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<(), Answer<WitDescription>>>
+    where
+        Self: 'p,
+    {
+        instance.exports().own().map(|kv| kv.describe)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<WitDescription> {
+        exports.lifted()?.describe(calls).await
+    }
+
+    fn fits(&self, _: &KvDescription) -> Result<()> {
+        Ok(())
+    }
+
+    fn params(&mut self) {}
+
+    fn check(
+        &mut self,
+        wit: WitDescription,
+        _: &Instance<KvExports>,
+        _: &KvDescription,
+    ) -> Result<WitDescription> {
+        Ok(wit)
+    }
 }
 
 impl Exports for KvExports {
     type Description = KvDescription;
     type Next = Arc<dyn KvStore>;
+    type Probe = KvProbe;
 
-    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
-        KvExports::load(loader)
+    fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Self> {
+        Ok(match KvLift::load(loader, contract)? {
+            Some(lift) => Self::Lifted(lift),
+            None => Self::Own(KvFuncs::load(loader)?),
+        })
+    }
+
+    async fn configure(&mut self, calls: &mut Calls<'_>, settings: &[(String, String)]) -> Lifted<()> {
+        self.lifted()?.configure(calls, settings).await
+    }
+
+    async fn health(&mut self, calls: &mut Calls<'_>) -> Lifted<()> {
+        self.lifted()?.health(calls).await
     }
 
     async fn describe(instance: &mut Instance<Self>) -> Result<KvDescription> {
-        let func = instance.exports().describe;
-        let wit = instance.call(func, (), Access::Reads).await?;
+        let wit = instance.request(&mut Describe).await?;
         Ok(KvDescription { store: convert::description(&wit)?, instances: wit.instances })
     }
 
@@ -165,11 +268,52 @@ impl Exports for KvExports {
     }
 }
 
+impl Swappable for KvExports {
+    type Answer = shadow::KvAnswer;
+    type CleanUp = trial::CleanUp;
+
+    fn scratch_next(clock: Arc<dyn Clock>) -> Self::Next {
+        Arc::new(MemoryKv::with_clock(clock))
+    }
+
+    async fn try_out(
+        caller: &mut Caller<'_, Self>,
+        about: &KvDescription,
+        scratch: &Scratch,
+    ) -> Result<Tried> {
+        trial::try_out(caller, about, scratch).await
+    }
+
+    async fn clean_up(caller: &mut Caller<'_, Self>, scratch: &Scratch) -> Result<()> {
+        trial::clean_up(caller, scratch).await
+    }
+
+    fn cleaner(scratch: Scratch) -> trial::CleanUp {
+        trial::CleanUp(scratch)
+    }
+
+    async fn ask(generation: &Arc<Generation<Self>>, probe: &KvProbe) -> Result<shadow::KvAnswer> {
+        shadow::answer(generation, probe).await
+    }
+
+    fn difference(
+        about: (&KvDescription, &KvDescription),
+        old: &shadow::KvAnswer,
+        new: &shadow::KvAnswer,
+    ) -> Option<&'static str> {
+        shadow::difference(about, old, new)
+    }
+
+    fn name(probe: &KvProbe) -> (&'static str, &str) {
+        shadow::name(probe)
+    }
+}
+
 /// The key is borrowed where the call runs at once (sharing it would cost as much as checking it), and owned where the call
 /// may outlive its caller.
-struct Get<K>(K);
+pub(crate) struct Get<K>(pub(crate) K);
 
-impl<K: Borrow<Key> + Send> Request<KvExports> for Get<K> {
+impl<K: Borrow<Key> + Clone + Send> Request<KvExports> for Get<K> {
     type Params<'p>
         = (&'p str,)
     where
@@ -179,15 +323,27 @@ impl<K: Borrow<Key> + Send> Request<KvExports> for Get<K> {
     const OPERATION: &'static str = "get";
     const ACCESS: Access = Access::Reads;
 
-    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<Self::Params<'p>, Answer<Self::Wit>>>
     where
         Self: 'p,
     {
-        instance.exports().get
+        instance.exports().own().map(|kv| kv.get)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
+        exports.lifted()?.get(calls, self.0.borrow().as_str()).await
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
         about.store.check_key(self.0.borrow())
+    }
+
+    fn again(&self) -> Option<Self> {
+        Some(Self(self.0.clone()))
+    }
+
+    fn probe(&self) -> Option<KvProbe> {
+        Some(KvProbe::Get(self.0.borrow().clone()))
     }
 
     fn params(&mut self) -> Self::Params<'_> {
@@ -208,9 +364,9 @@ impl<K: Borrow<Key> + Send> Request<KvExports> for Get<K> {
 }
 
 /// As [`Get`].
-struct GetMany<K>(K);
+pub(crate) struct GetMany<K>(pub(crate) K);
 
-impl<K: AsRef<[Key]> + Send> Request<KvExports> for GetMany<K> {
+impl<K: AsRef<[Key]> + Clone + Send> Request<KvExports> for GetMany<K> {
     type Params<'p>
         = (Vec<&'p str>,)
     where
@@ -220,15 +376,27 @@ impl<K: AsRef<[Key]> + Send> Request<KvExports> for GetMany<K> {
     const OPERATION: &'static str = "get_many";
     const ACCESS: Access = Access::Reads;
 
-    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<Self::Params<'p>, Answer<Self::Wit>>>
     where
         Self: 'p,
     {
-        instance.exports().get_many
+        instance.exports().own().map(|kv| kv.get_many)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
+        exports.lifted()?.get_many(calls, &self.params().0).await
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
         about.store.check_keys(self.0.as_ref())
+    }
+
+    fn again(&self) -> Option<Self> {
+        Some(Self(self.0.clone()))
+    }
+
+    fn probe(&self) -> Option<KvProbe> {
+        Some(KvProbe::GetMany(self.0.as_ref().to_vec()))
     }
 
     fn params(&mut self) -> Self::Params<'_> {
@@ -261,15 +429,30 @@ impl Request<KvExports> for Scan {
     const OPERATION: &'static str = "scan";
     const ACCESS: Access = Access::Reads;
 
-    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<Self::Params<'p>, Answer<Self::Wit>>>
     where
         Self: 'p,
     {
-        instance.exports().scan
+        instance.exports().own().map(|kv| kv.scan)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
+        {
+            let scan = self.params();
+            exports.lifted()?.scan(calls, scan).await
+        }
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
         about.store.check_scan(self)
+    }
+
+    fn again(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+
+    fn probe(&self) -> Option<KvProbe> {
+        Some(KvProbe::Scan(self.clone()))
     }
 
     fn params(&mut self) -> Self::Params<'_> {
@@ -282,7 +465,12 @@ impl Request<KvExports> for Scan {
         instance: &Instance<KvExports>,
         about: &KvDescription,
     ) -> Result<Self::Output> {
-        convert::page(wit, self, instance.clock_now(), about.store.value_bytes_max)
+        let mut page = convert::page(wit, self, instance.clock_now(), about.store.value_bytes_max)?;
+        // What a canary keeps for a moment is nobody's business but its own.
+        if !is_scratch(&self.range.start) {
+            page.entries.retain(|(key, _)| !is_scratch(key));
+        }
+        Ok(page)
     }
 }
 
@@ -293,15 +481,26 @@ impl Request<KvExports> for Commit {
     const OPERATION: &'static str = "commit";
     const ACCESS: Access = Access::Writes;
 
-    fn func<'p>(instance: &Instance<KvExports>) -> TypedFunc<Self::Params<'p>, Answer<Self::Wit>>
+    fn func<'p>(instance: &Instance<KvExports>) -> Option<TypedFunc<Self::Params<'p>, Answer<Self::Wit>>>
     where
         Self: 'p,
     {
-        instance.exports().commit
+        instance.exports().own().map(|kv| kv.commit)
+    }
+
+    async fn lift(&mut self, exports: &mut KvExports, calls: &mut Calls<'_>) -> Lifted<Self::Wit> {
+        {
+            let commit = self.params();
+            exports.lifted()?.commit(calls, commit).await
+        }
     }
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
         about.store.check_commit(self)
+    }
+
+    fn again(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     fn params(&mut self) -> Self::Params<'_> {

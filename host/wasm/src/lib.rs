@@ -27,9 +27,11 @@ mod instance;
 mod job;
 mod kv;
 mod kv_import;
+mod lift;
 mod log;
 mod network;
 mod never_blocks;
+mod offer;
 mod options;
 mod plugin;
 mod pool;
@@ -38,8 +40,11 @@ mod queue;
 mod request;
 mod seats;
 mod source;
+mod standard;
 mod state;
 mod supervision;
+mod swap;
+mod versions;
 mod wants;
 
 pub use blob::BlobPlugin;
@@ -48,8 +53,11 @@ pub use engine::Engine;
 pub use inspect::{Inspection, World, inspect};
 pub use kv::KvPlugin;
 pub use network::{HttpGrant, Resolver, SystemResolver, TcpGrant};
+pub use offer::{WasiStores, WasiStoresCtx, WasiStoresView, add_to_linker};
 pub use options::{Access, EngineOptions, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
-pub use plugin::Swapped;
 pub use source::Source;
 pub use supervision::{LastError, PluginReport, PluginState, Remedy, SupervisionRules, is_refusal};
+pub use swap::{
+    Audit, AuditRecord, ReadySwap, ShadowOptions, SwapGroup, SwapOptions, SwapStep, Swapped, SwitchedSwap,
+};
 pub use wants::{Want, WantKind};

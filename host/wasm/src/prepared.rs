@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use larder_core::{Error, ErrorKind, Result};
-use wasmtime::component::InstancePre;
 
 use crate::{
     compiler::{Compiler, Read},
     engine::{Engine, LinkerKind},
     inspect::{self, World},
+    lift::Linked,
     options::{Mode, PluginOptions},
     source::Source,
-    state::State,
 };
 
 /// How the instances of a generation are called.
@@ -24,7 +23,7 @@ pub(crate) enum Style {
 /// A component that passed all checks that need no instance.
 #[derive(Clone)]
 pub(crate) struct Prepared {
-    pub(crate) pre: InstancePre<State>,
+    pub(crate) pre: Linked,
     pub(crate) style: Style,
     pub(crate) digest: String,
     pub(crate) source: String,
@@ -32,9 +31,15 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads a component; nothing of it is compiled yet, unless it was before.
-    pub(crate) async fn read(engine: &Arc<Engine>, source: &Source, options: &PluginOptions) -> Result<Read> {
-        let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, options.sha256.clone());
+    /// Reads a component, which must have the digest `pin` if there is one; nothing of it is compiled yet, unless it was
+    /// before.
+    pub(crate) async fn read(
+        engine: &Arc<Engine>,
+        source: &Source,
+        options: &PluginOptions,
+        pin: Option<&str>,
+    ) -> Result<Read> {
+        let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, pin.map(str::to_owned));
         let engine = Arc::clone(engine);
         let reading = move || engine.compiler().read(engine.wasmtime(), &from, limit, pin.as_deref());
         tokio::task::spawn_blocking(reading)
@@ -70,6 +75,7 @@ impl Prepared {
                     .caused_by(e.into_boxed_dyn_error()),
             )
         })?;
+        let pre = Linked { pre, contract: names.contract() };
         Ok(Self { pre, style, digest, source: source.to_string(), has_handoff: names.has_handoff() })
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) budget: Budget,
     pub(crate) logger: Logger,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What a component without `lifecycle` reads through `wasi:config`.
+    pub(crate) settings: Vec<(String, String)>,
     /// What it may connect to; none without a grant.
     pub(crate) guard: Option<Arc<Guard>>,
     /// The store behind a key-value layer.
@@ -55,6 +57,7 @@ pub(crate) fn store(engine: &Engine, options: &PluginOptions, style: Style) -> R
         budget: Budget::new(&options.limits),
         logger: Logger::new(options),
         clock: Arc::clone(&options.clock),
+        settings: Vec::new(),
         guard,
         next_kv: None,
         next_blob: None,

@@ -41,6 +41,13 @@ const RUST: Language = Language {
     builds_incrementally: true,
 };
 
+const PYTHON: Language = Language {
+    name: "python",
+    block: || 0,
+    links: || vec![(".venv", PathBuf::from("python"))],
+    builds_incrementally: false,
+};
+
 const JAVASCRIPT: Language = Language {
     name: "javascript",
     block: || 0,
@@ -65,6 +72,11 @@ projects! {
     a_layer_in_rust: RUST, "layer";
     a_blob_layer_in_rust: RUST, "blob-layer";
     a_policy_in_rust: RUST, "policy";
+    a_key_value_backend_in_python: PYTHON, "kv";
+    a_blob_backend_in_python: PYTHON, "blob";
+    a_layer_in_python: PYTHON, "layer";
+    a_blob_layer_in_python: PYTHON, "blob-layer";
+    a_policy_in_python: PYTHON, "policy";
     a_key_value_backend_in_javascript: JAVASCRIPT, "kv";
     a_blob_backend_in_javascript: JAVASCRIPT, "blob";
     a_layer_in_javascript: JAVASCRIPT, "layer";

@@ -18,6 +18,8 @@
 
 mod environment;
 pub mod javascript;
+pub mod python;
+mod stamp;
 mod toolchain;
 
 use std::{
@@ -71,8 +73,13 @@ pub fn build_all(root: &Path, options: &Options) -> Result<Vec<PathBuf>, String>
     };
     let wanted = |name: &str| options.packages.is_empty() || options.packages.iter().any(|p| p == name);
     let names: Vec<String> = guests(&root)?.into_iter().filter(|name| wanted(name)).collect();
+    let in_python: Vec<(String, String)> =
+        python::plugins(&root)?.into_iter().filter(|(name, _)| wanted(name)).collect();
     let scripts: Vec<String> = javascript::plugins(&root)?.into_iter().filter(|name| wanted(name)).collect();
-    if let Some(unknown) = options.packages.iter().find(|p| !names.contains(p) && !scripts.contains(p)) {
+    let is_known = |name: &String| {
+        names.contains(name) || scripts.contains(name) || in_python.iter().any(|(known, _)| known == name)
+    };
+    if let Some(unknown) = options.packages.iter().find(|name| !is_known(name)) {
         return Err(format!("there is no guest `{unknown}`"));
     }
     let build = Build { root: &root, toolchain: &toolchain, output: options.output };
@@ -83,6 +90,9 @@ pub fn build_all(root: &Path, options: &Options) -> Result<Vec<PathBuf>, String>
     }
     for name in &names {
         components.push(build.publish(name)?);
+    }
+    for (name, world) in &in_python {
+        components.push(python::build(&root, name, world)?);
     }
     for name in &scripts {
         components.push(javascript::build(&root, name)?);

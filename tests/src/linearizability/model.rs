@@ -9,6 +9,9 @@ use super::{Answer, Call, Operation};
 /// What a key holds.
 pub(super) type State = Option<i64>;
 
+/// What a store without versions answers: that it declares none is held to by the other cases.
+const UNVERSIONED: Version = Version(0);
+
 /// Which number each version belongs to.
 #[derive(Debug, Default)]
 pub(super) struct Versions {
@@ -29,6 +32,9 @@ impl Versions {
                 (Call::Put(_, number), Some((_, Answer::Written(version)))) => (number, version),
                 _ => continue,
             };
+            if version == UNVERSIONED {
+                continue;
+            }
             let (old_number, old_version) = (
                 *found.numbers.entry(version).or_insert(number),
                 *found.versions.entry(number).or_insert(version),

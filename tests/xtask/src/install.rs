@@ -7,7 +7,7 @@ mod servers;
 
 use std::{env, path::Path, process::Command};
 
-use larder_guests::{Install as Way, Toolchain, javascript};
+use larder_guests::{Install as Way, Toolchain, javascript, python as builder};
 
 pub(crate) use servers::{ALL as ALL_SERVERS, Server, servers};
 
@@ -40,6 +40,31 @@ pub(crate) fn guest_toolchain(install: Install) -> Outcome<Toolchain> {
         }
     }
     Err(format!("{missing}\nthese were tried: {}", failures.join("; ")))
+}
+
+/// Makes sure of the virtual environment that builds and tests what is written in Python.
+///
+/// # Errors
+/// Where it is missing and may not or could not be made; with what to type.
+pub(crate) fn python(install: Install) -> Outcome {
+    if builder::is_installed(&cargo::root()) {
+        return Ok(());
+    }
+    let found = builder::find_python();
+    if install.no_install {
+        found?;
+        return Err(format!("what builds plugins in Python is missing; type:\n  {}", builder::by_hand()));
+    }
+    if found.is_err() {
+        println!("installing what builds plugins in Python: {}", builder::DEBIAN_PACKAGES.join(" "));
+        servers::packaged(&builder::DEBIAN_PACKAGES)?;
+    }
+    println!(
+        "installing what builds plugins in Python into {} (a minute, once): {}",
+        builder::VENV,
+        builder::REQUIREMENTS
+    );
+    builder::install(&cargo::root())
 }
 
 /// Makes sure of node and npm, which build and test what is written in JavaScript.

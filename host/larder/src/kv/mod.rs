@@ -22,6 +22,7 @@ mod json;
 mod namespace;
 mod options;
 mod scan;
+mod view;
 
 use std::{fmt, sync::Arc};
 
@@ -290,6 +291,12 @@ impl Kv {
     /// The whole stack, to be composed further. Keys are seen there with the prefixes of namespaces.
     pub fn store(&self) -> Arc<dyn KvStore> {
         Arc::clone(&self.store)
+    }
+
+    /// What this handle sees, as a store: the keys of its namespace, without the prefix. For what takes a store and shall see
+    /// no more of it.
+    pub fn view(&self) -> Arc<dyn KvStore> {
+        Arc::new(view::View(self.clone()))
     }
 
     fn key(&self, key: &str) -> Result<Key> {

@@ -68,6 +68,11 @@ impl Namespace {
         }
     }
 
+    /// The length of the prefix, in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn hide(&self, error: Error) -> Error {
         if self.0.is_empty() {
             return error;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc, flags};
 
 use super::{Answer, BLOB, WitError};
-use crate::instance::Loader;
+use crate::{instance::Loader, standard::Objects};
 
 flags! {
     Features {
@@ -107,8 +107,17 @@ pub(crate) type FinishParams = (Arc<str>, Vec<Arc<str>>);
 /// Answers of `delete-many`, by position.
 pub(crate) type WitDeleted = Vec<Result<(), WitError>>;
 
+/// What answers for `blob` in an instance.
+#[expect(clippy::large_enum_variant, reason = "one per instance, and nearly always the large one")]
+pub(crate) enum BlobExports {
+    /// The component itself.
+    Own(BlobFuncs),
+    /// A component of another contract.
+    Lifted(Box<Objects>),
+}
+
 /// The functions of an exported `blob`.
-pub(crate) struct BlobExports {
+pub(crate) struct BlobFuncs {
     pub(crate) describe: TypedFunc<(), Answer<WitDescription>>,
     pub(crate) stat: TypedFunc<(Arc<str>,), Answer<Option<WitMetadata>>>,
     pub(crate) read: TypedFunc<ReadParams, Answer<Option<Bytes>>>,
@@ -122,7 +131,7 @@ pub(crate) struct BlobExports {
     pub(crate) abort: TypedFunc<(Arc<str>,), Answer<()>>,
 }
 
-impl BlobExports {
+impl BlobFuncs {
     pub(crate) fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
         Ok(Self {
             describe: loader.func(BLOB, "describe")?,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc, flags};
 
 use super::{Answer, KV};
-use crate::instance::Loader;
+use crate::{instance::Loader, lift::KvLift};
 
 flags! {
     Features {
@@ -130,8 +130,16 @@ pub(crate) type CommitParams = (Vec<WitCheck>, Vec<WitWrite>);
 /// Answers of `get-many`, by position.
 pub(crate) type WitEntries = Vec<Option<WitEntry>>;
 
+/// What answers for `kv` in an instance.
+pub(crate) enum KvExports {
+    /// The component itself.
+    Own(KvFuncs),
+    /// A component of another contract.
+    Lifted(KvLift),
+}
+
 /// The functions of an exported `kv`. Keys that are read are borrowed for the call: `'static` stands for any shorter life.
-pub(crate) struct KvExports {
+pub(crate) struct KvFuncs {
     pub(crate) describe: TypedFunc<(), Answer<WitDescription>>,
     pub(crate) get: TypedFunc<(&'static str,), Answer<Option<WitEntry>>>,
     pub(crate) get_many: TypedFunc<(Vec<&'static str>,), Answer<WitEntries>>,
@@ -139,7 +147,7 @@ pub(crate) struct KvExports {
     pub(crate) commit: TypedFunc<CommitParams, Answer<Vec<WitOutcome>>>,
 }
 
-impl KvExports {
+impl KvFuncs {
     pub(crate) fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
         Ok(Self {
             describe: loader.func(KV, "describe")?,

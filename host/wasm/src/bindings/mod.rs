@@ -6,8 +6,9 @@
 pub(crate) mod blob;
 pub(crate) mod kv;
 mod types;
+pub(crate) mod wasi;
 
-pub(crate) use types::{Answer, Lifecycle, WitError, WitUnavailable};
+pub(crate) use types::{Answer, Handoff, Lifecycle, WitError, WitUnavailable};
 
 /// The version of the contract that this host speaks.
 pub(crate) const VERSION: &str = "0.1.0";

@@ -30,6 +30,8 @@ pub(crate) struct BlobDescription {
     pub(crate) instances: Instances,
     pub(crate) part_bytes_min: usize,
     pub(crate) part_bytes_max: usize,
+    /// Whether parts come one after the other.
+    pub(crate) in_order: bool,
 }
 
 impl BlobDescription {
@@ -50,6 +52,7 @@ pub(super) fn description(wit: &WitDescription) -> Result<BlobDescription> {
         instances: wit.instances,
         part_bytes_min: min as usize,
         part_bytes_max: max as usize,
+        in_order: false,
     })
 }
 

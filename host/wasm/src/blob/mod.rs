@@ -13,30 +13,37 @@ mod pieces;
 mod read;
 mod request;
 mod service;
+mod shadow;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod write;
 
 use std::{fmt, sync::Arc};
 
-use larder_core::{Error, Result};
+use larder_core::{Clock, Error, Result};
 use opendal::{Builder, Operator, raw::Service};
 
-use self::service::BlobService;
 pub(crate) use self::{convert::BlobDescription, error::from_operator};
+use self::{request::Describe, service::BlobService, shadow::BlobProbe};
 use crate::{
-    bindings::blob::{BlobExports, Features, Instances},
+    bindings::blob::{BlobExports, BlobFuncs, Features, Instances},
     blob_import::NextBlob,
     engine::Engine,
+    generation::Generation,
     inspect::World,
-    instance::{Access, Exports, Instance, Loader},
+    instance::{Exports, Instance, Loader},
+    job::Caller,
+    lift::{Calls, Contract, Lifted, not_lifted},
     options::PluginOptions,
-    plugin::{Plugin, Swapped},
+    plugin::Plugin,
     prepared::Style,
     request::Health,
     source::Source,
+    standard::Objects,
     state::State,
     supervision::PluginReport,
+    swap::{ReadySwap, Scratch, SwapOptions, Swappable, Swapped, Tried},
 };
 
 /// A component as a blob store. Cheap to clone; the clones share its instances.
@@ -77,13 +84,41 @@ impl BlobPlugin {
         Operator::new(ready).expect("a service that is there already")
     }
 
-    /// Puts another component in the place of the current one, on the same settings and grants, once the writers that it
-    /// began have ended. A failed step leaves the current one serving.
+    /// Puts another component in the place of the current one, on the same settings and grants, as the options that every
+    /// swap has say: tried out, warm, and on probation afterwards. No call is lost and none sees two generations. A failed
+    /// step leaves the current one serving. Writers stay with the generation that began them.
     ///
     /// # Errors
-    /// As [`KvPlugin::swap`](crate::KvPlugin::swap).
+    /// As [`Self::load`]; `unsupported` where the new component can do less than the old; `plugin` where it fails its
+    /// self-test or answers reads otherwise than the old; `timeout` where calls in flight did not end.
     pub async fn swap(&self, source: &Source) -> Result<Swapped> {
-        self.0.swap(source).await
+        self.swap_with(source, &SwapOptions::default()).await
+    }
+
+    /// The same with other options.
+    ///
+    /// # Errors
+    /// As [`Self::swap`].
+    pub async fn swap_with(&self, source: &Source, options: &SwapOptions) -> Result<Swapped> {
+        self.prepare_swap(source, options).await?.finish().await
+    }
+
+    /// Does all of a swap that changes nothing yet, so that several plugins can be swapped together or not at all.
+    ///
+    /// # Errors
+    /// As [`Self::swap`].
+    pub async fn prepare_swap(&self, source: &Source, options: &SwapOptions) -> Result<ReadySwap> {
+        ReadySwap::prepare(&self.0, source, options).await
+    }
+
+    /// Waits until no generation is on probation: it has passed, or the one before serves again. Cancel safe.
+    pub async fn settled(&self) {
+        self.0.settled().await;
+    }
+
+    /// Whether a generation is on probation.
+    pub fn is_on_probation(&self) -> bool {
+        self.0.is_on_probation()
     }
 
     /// Asks the plugin whether the service behind it is usable.
@@ -110,7 +145,7 @@ impl BlobPlugin {
         self.0.release();
     }
 
-    /// The number of the generation that serves, from 1 on.
+    /// The number of the generation that serves, from 1 on. A number is given once: after a return it is a lower one.
     pub fn generation(&self) -> u64 {
         self.0.current().number
     }
@@ -152,17 +187,46 @@ impl fmt::Debug for BlobPlugin {
     }
 }
 
+impl BlobExports {
+    fn own(&self) -> Option<&BlobFuncs> {
+        match self {
+            Self::Own(blob) => Some(blob),
+            Self::Lifted(_) => None,
+        }
+    }
+
+    fn lifted(&mut self) -> wasmtime::Result<&mut Objects> {
+        match self {
+            Self::Own(_) => Err(not_lifted()),
+            Self::Lifted(objects) => Ok(objects),
+        }
+    }
+}
+
 impl Exports for BlobExports {
     type Description = BlobDescription;
     type Next = Arc<NextBlob>;
+    type Probe = BlobProbe;
 
-    fn load(loader: &mut Loader<'_>) -> wasmtime::Result<Self> {
-        BlobExports::load(loader)
+    fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Self> {
+        Ok(match contract {
+            Contract::Blobstore(shape) => Self::Lifted(Box::new(Objects::load(shape, loader)?)),
+            _ => Self::Own(BlobFuncs::load(loader)?),
+        })
+    }
+
+    async fn configure(&mut self, calls: &mut Calls<'_>, settings: &[(String, String)]) -> Lifted<()> {
+        self.lifted()?.configure(calls, settings).await
+    }
+
+    async fn health(&mut self, calls: &mut Calls<'_>) -> Lifted<()> {
+        self.lifted()?.health(calls).await
     }
 
     async fn describe(instance: &mut Instance<Self>) -> Result<BlobDescription> {
-        let func = instance.exports().describe;
-        convert::description(&instance.call(func, (), Access::Reads).await?)
+        let wit = instance.request(&mut Describe).await?;
+        let is_lifted = instance.exports().own().is_none();
+        Ok(BlobDescription { in_order: is_lifted, ..convert::description(&wit)? })
     }
 
     fn is_one(description: &BlobDescription) -> bool {
@@ -182,6 +246,49 @@ impl Exports for BlobExports {
             return Err(Error::unsupported("the new component takes smaller blobs than the old"));
         }
         Ok(())
+    }
+}
+
+impl Swappable for BlobExports {
+    type Answer = shadow::BlobAnswer;
+    type CleanUp = trial::CleanUp;
+
+    #[expect(clippy::expect_used, reason = "a store in memory has nothing that could be wrong")]
+    fn scratch_next(_: Arc<dyn Clock>) -> Self::Next {
+        let memory = Operator::new(opendal::services::Memory::default()).expect("a store in memory opens");
+        Arc::new(NextBlob::new(memory))
+    }
+
+    async fn try_out(
+        caller: &mut Caller<'_, Self>,
+        about: &BlobDescription,
+        scratch: &Scratch,
+    ) -> Result<Tried> {
+        trial::try_out(caller, about, scratch).await
+    }
+
+    async fn clean_up(caller: &mut Caller<'_, Self>, scratch: &Scratch) -> Result<()> {
+        trial::clean_up(caller, scratch).await
+    }
+
+    fn cleaner(scratch: Scratch) -> trial::CleanUp {
+        trial::CleanUp(scratch)
+    }
+
+    async fn ask(generation: &Arc<Generation<Self>>, probe: &BlobProbe) -> Result<shadow::BlobAnswer> {
+        shadow::answer(generation, probe).await
+    }
+
+    fn difference(
+        about: (&BlobDescription, &BlobDescription),
+        old: &shadow::BlobAnswer,
+        new: &shadow::BlobAnswer,
+    ) -> Option<&'static str> {
+        shadow::difference(about, old, new)
+    }
+
+    fn name(probe: &BlobProbe) -> (&'static str, &str) {
+        ("read", &probe.0)
     }
 }
 

@@ -7,17 +7,21 @@ use larder_core::{Error, Result};
 use opendal::{Metadata, raw::oio};
 use wasmtime::component::TypedFunc;
 
-use super::convert::{self, BlobDescription, PAGE_ENTRIES_MAX};
+use super::{
+    convert::{self, BlobDescription, PAGE_ENTRIES_MAX},
+    shadow::BlobProbe,
+};
 use crate::{
     bindings::{
         Answer,
         blob::{
             BlobExports, FinishParams, ListParams, PartParams, PutParams, ReadParams, WitDeleted,
-            WitMetadata, WitPage, WitPutOptions,
+            WitDescription, WitMetadata, WitPage, WitPutOptions,
         },
     },
     convert::{broken, error_from_guest},
     instance::{Access, Instance},
+    lift::{Calls, Lifted},
     request::Request,
 };
 
@@ -26,6 +30,7 @@ macro_rules! request {
     (
         $request:ty, $operation:literal, $access:ident, $func:ident: $params:ty => $wit:ty,
         |$self:ident| $make:expr, |$checked:ident, $answer:ident| -> $output:ty $check:block
+        $(, $probe:expr)?
     ) => {
         impl Request<BlobExports> for $request {
             type Params<'p> = $params;
@@ -34,17 +39,32 @@ macro_rules! request {
             const OPERATION: &'static str = $operation;
             const ACCESS: Access = Access::$access;
 
-            fn func<'p>(instance: &Instance<BlobExports>) -> TypedFunc<$params, Answer<Self::Wit>>
+            fn func<'p>(instance: &Instance<BlobExports>) -> Option<TypedFunc<$params, Answer<Self::Wit>>>
             where
                 Self: 'p,
             {
-                instance.exports().$func
+                instance.exports().own().map(|blob| blob.$func)
+            }
+
+            async fn lift(&mut self, exports: &mut BlobExports, calls: &mut Calls<'_>) -> Lifted<$wit> {
+                let params = Request::<BlobExports>::params(self);
+                exports.lifted()?.$func(calls, params).await
             }
 
             // What the operator passes on was checked against the same description.
             fn fits(&self, _: &BlobDescription) -> Result<()> {
                 Ok(())
             }
+
+            $(
+                fn again(&self) -> Option<Self> {
+                    Some(self.clone())
+                }
+
+                fn probe(&self) -> Option<BlobProbe> {
+                    $probe(self)
+                }
+            )?
 
             fn params(&mut self) -> $params {
                 let $self = self;
@@ -64,14 +84,26 @@ macro_rules! request {
     };
 }
 
+/// Asks what the plugin is. What it says is checked by who asks.
+pub(super) struct Describe;
+
+request!(
+    Describe, "describe", Reads, describe: () => WitDescription,
+    |_this| (),
+    |_this, wit| -> WitDescription { Ok(wit) }
+);
+
+#[derive(Clone)]
 pub(super) struct Stat(pub(super) Arc<str>);
 
 request!(
     Stat, "stat", Reads, stat: (Arc<str>,) => Option<WitMetadata>,
     |this| (this.0.clone(),),
-    |_this, wit| -> Option<Metadata> { wit.map(convert::metadata).transpose() }
+    |_this, wit| -> Option<Metadata> { wit.map(convert::metadata).transpose() },
+    |this: &Stat| Some(BlobProbe(this.0.clone()))
 );
 
+#[derive(Clone)]
 pub(super) struct Read {
     pub(super) path: Arc<str>,
     pub(super) offset: u64,
@@ -88,9 +120,11 @@ request!(
             }
             _ => Ok(wit),
         }
-    }
+    },
+    |this: &Read| Some(BlobProbe(this.path.clone()))
 );
 
+#[derive(Clone)]
 pub(super) struct List {
     pub(super) prefix: Arc<str>,
     pub(super) cursor: Option<Arc<str>>,
@@ -107,7 +141,8 @@ request!(
             return Err(broken("the plugin's cursor does not go forward".to_owned()));
         }
         Ok((convert::page(wit, &this.prefix, this.last.as_deref())?, next))
-    }
+    },
+    |_: &List| None
 );
 
 pub(super) struct DeleteMany(pub(super) Vec<Arc<str>>);

@@ -80,8 +80,8 @@ impl BlobWriter {
             options,
             begun: Mutex::new(None),
         });
-        // What stands behind a layer takes parts in their order.
-        let concurrent = if plugin.next().is_some() { 1 } else { args.concurrent() };
+        // What stands behind a layer takes parts in their order, and so does a stream.
+        let concurrent = if plugin.next().is_some() || about.in_order { 1 } else { args.concurrent() };
         let upload = Upload(Arc::clone(&shared));
         Ok(Self {
             parts: oio::MultipartWriter::new(ctx.executor().clone(), upload, concurrent),

@@ -2,7 +2,7 @@
 //!
 //! A backend without a row has not been tested, whatever the other rows say, so it fails the suite.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use serde_json::Value;
 
@@ -66,10 +66,10 @@ fn missing(rows: &[(&str, &str)], plugins: &[String]) -> Vec<String> {
 fn plugins() -> Outcome<Vec<String>> {
     let folder = cargo::root().join("plugins");
     let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let is_package = |file: &str, folder: &Path| folder.join(file).is_file();
+    let manifests = ["Cargo.toml", "pyproject.toml", "package.json"];
     let packages = entries
         .flatten()
-        .filter(|entry| is_package("Cargo.toml", &entry.path()) || is_package("package.json", &entry.path()));
+        .filter(|entry| manifests.iter().any(|manifest| entry.path().join(manifest).is_file()));
     let names = packages.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> =
         names.filter(|name| name.starts_with("kv-") || name.starts_with("blob-")).collect();

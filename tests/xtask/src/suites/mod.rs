@@ -7,6 +7,7 @@ mod checks;
 mod conformance;
 mod examples;
 mod javascript;
+mod python;
 mod runner;
 mod tables;
 
@@ -27,6 +28,8 @@ pub(crate) enum Suite {
     Conformance,
     /// Plugins through the host: loading, calling, swapping.
     Plugins,
+    /// The Python SDK and the plugins in Python, natively.
+    Python,
     /// Broken files, killed servers, bad networks; ends with a table, also in target/faults.json.
     Faults,
     /// What object stores do beyond the contract, on a server that fails by script.
@@ -92,7 +95,7 @@ pub(crate) fn run(named: &[Suite], install: Install) -> Outcome {
     install::servers(&servers, install)?;
     if suites == [Suite::Javascript] {
         install::node(install)?;
-    } else if suites != [Suite::Tidy] {
+    } else if suites.iter().any(|suite| !matches!(suite, Suite::Tidy | Suite::Python)) {
         plugins::build(&[], install)?;
         // Everything once, before any suite: the command and the benches are no test's dependency.
         cargo::run(&mut cargo::cargo(&["build", "--workspace", "--all-targets"]))?;
@@ -118,6 +121,7 @@ fn run_one(suite: Suite, install: Install) -> Ended {
         Suite::Plugins | Suite::Objects | Suite::Crash | Suite::Cli => {
             runner::binary(&suite.name(), &mut tally)
         }
+        Suite::Python => python::run(&mut tally, install),
         Suite::Javascript => javascript::run(&mut tally),
         Suite::Tidy => checks::run(&mut tally),
         Suite::Benches => {
@@ -139,9 +143,13 @@ impl Suite {
             Self::Cli => !matches!(server, Server::Moto | Server::Etcd),
             Self::Faults | Self::Benches => matches!(server, Server::Redis | Server::Postgres),
             Self::Plugins => matches!(server, Server::Memcached | Server::Etcd),
-            Self::Unit | Self::Objects | Self::Crash | Self::Javascript | Self::Tidy | Self::Examples => {
-                false
-            }
+            Self::Unit
+            | Self::Python
+            | Self::Objects
+            | Self::Crash
+            | Self::Javascript
+            | Self::Tidy
+            | Self::Examples => false,
         }
     }
 

@@ -37,6 +37,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             "world": world,
             "version": found.version,
             "host_version": found.host_version,
+            "standard": found.standard,
             "imports": found.imports,
             "exports": found.exports,
             "handoff": found.has_handoff,
@@ -49,8 +50,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         return Ok(output::line(fields)?);
     }
     output::line(format_args!("world    {}", world.unwrap_or("none that larder knows")))?;
-    let version = found.version.as_deref().unwrap_or("none");
-    output::line(format_args!("version  {version} (this host speaks {})", found.host_version))?;
+    match &found.standard {
+        Some(standard) => output::line(format_args!("standard {standard}"))?,
+        None => {
+            let version = found.version.as_deref().unwrap_or("none");
+            output::line(format_args!("version  {version} (this host speaks {})", found.host_version))?;
+        }
+    }
     output::line(format_args!("handoff  {}", if found.has_handoff { "yes" } else { "no" }))?;
     output::line(format_args!("size     {} bytes", found.size_bytes))?;
     output::line(format_args!("sha256   {}", found.digest))?;
