@@ -10,7 +10,7 @@ use std::{
 use larder_core::{Commit, ErrorKind, Expectation, KvStore, Outcome};
 use larder_tests::servers::etcd::EtcdServer;
 use larder_wasm::{KvPlugin, PluginOptions};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{component, engine, key};
 
@@ -27,7 +27,7 @@ async fn load(url: &str) -> KvPlugin {
 async fn leases(server: &EtcdServer) -> usize {
     let response = reqwest::Client::new()
         .post(format!("{}/v3/lease/leases", server.url()))
-        .json(&json!({}))
+        .body("{}")
         .send()
         .await
         .unwrap();
@@ -82,7 +82,7 @@ async fn kv_etcd_leaves_no_lease_behind() {
         assert_eq!(leases(&server).await, 1, "{value}");
     }
     store.commit(&Commit::new().add(key("k"), 1)).await.unwrap();
-    assert!(store.get(&key("k")).await.unwrap().unwrap().expires_in.is_some());
+    assert!(store.get(&key("k")).await.unwrap().unwrap().expires_at.is_some());
     let refused = store.commit(&lasting("4").check(key("k"), Expectation::Absent)).await.unwrap_err();
     assert_eq!((refused.kind(), leases(&server).await), (ErrorKind::Conflict, 1));
     store.commit(&Commit::new().put(key("k"), "for ever")).await.unwrap();

@@ -11,11 +11,9 @@ use wasmtime::{
 };
 use wasmtime_wasi_http::{
     Error, WasiHttpView as _,
-    p2::{
-        bindings::http::{
-            outgoing_handler::Host as _,
-            types::{ErrorCode, FutureIncomingResponse, IoError, OutgoingRequest, RequestOptions},
-        },
+    p2::bindings::http::{
+        outgoing_handler::Host as _,
+        types::{ErrorCode, FutureIncomingResponse, IoError, OutgoingRequest, RequestOptions},
     },
 };
 
