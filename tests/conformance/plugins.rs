@@ -7,7 +7,13 @@ use std::sync::{
 
 use larder_backends::file::{FileKv, FileOptions};
 use larder_core::{Capabilities, KvStore, MemoryKv};
-use larder_tests::{plugin, servers::memcached::MemcachedServer};
+use larder_tests::{
+    plugin,
+    servers::{
+        etcd::{self, EtcdServer},
+        memcached::MemcachedServer,
+    },
+};
 use larder_wasm::{Access, Engine, EngineOptions, KvPlugin, Mode, PluginOptions, Source};
 
 use crate::kv_holds;
@@ -162,6 +168,30 @@ async fn kv_memcached_keeps_the_contract() {
                 .with_setting("address", &address)
                 .with_setting("prefix", prefix)
                 .with_tcp(address.parse()?);
+            Ok(Arc::new(KvPlugin::load(&engine, &source, options).await?) as Arc<dyn KvStore>)
+        })
+    })
+    .await;
+    drop(server);
+}
+
+/// One server for all stores, each below a prefix of its own. It takes the contract's largest commit, which etcd does not
+/// unless it is told to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kv_etcd_keeps_the_contract() {
+    let server = EtcdServer::start().expect("etcd starts");
+    let (engine, source) = (engine(), Source::file(plugin("kv-etcd")));
+    let (url, opened) = (server.url(), AtomicU32::new(0));
+    kv_holds("kv-etcd", move |place| {
+        let (engine, source, url) = (engine.clone(), source.clone(), url.clone());
+        let prefix = format!("store-{}/", opened.fetch_add(1, Ordering::Relaxed));
+        Box::pin(async move {
+            let options = PluginOptions::new("kv-etcd")
+                .with_clock(place.clock)
+                .with_setting("url", &url)
+                .with_setting("prefix", prefix)
+                .with_setting("request_bytes", etcd::REQUEST_BYTES.to_string())
+                .with_http(url.parse()?);
             Ok(Arc::new(KvPlugin::load(&engine, &source, options).await?) as Arc<dyn KvStore>)
         })
     })

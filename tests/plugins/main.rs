@@ -19,6 +19,7 @@ mod blob_swap;
 mod calls;
 mod compiled;
 mod embedder;
+mod etcd;
 mod host;
 mod http;
 mod loading;

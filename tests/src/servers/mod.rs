@@ -3,6 +3,7 @@
 //!
 //! A server that can't be started is a failed test, never a skipped one; what it printed is in the error.
 
+pub mod etcd;
 pub mod memcached;
 pub mod moto;
 pub mod s3;

@@ -1,4 +1,4 @@
-//! The servers that suites start: Redis, PostgreSQL and memcached from Debian's packages, moto from PyPI.
+//! The servers that suites start: Redis, PostgreSQL, memcached and etcd from Debian's packages, moto from PyPI.
 //!
 //! The suites start servers of their own, on free ports and in folders that go with them. So a package only has to
 //! bring its programs: the service that it would begin is kept from starting while it installs, and from being there
@@ -28,11 +28,13 @@ pub(crate) enum Server {
     Redis,
     Postgres,
     Memcached,
+    Etcd,
     Moto,
 }
 
 /// All of them.
-pub(crate) const ALL: [Server; 4] = [Server::Redis, Server::Postgres, Server::Memcached, Server::Moto];
+pub(crate) const ALL: [Server; 5] =
+    [Server::Redis, Server::Postgres, Server::Memcached, Server::Etcd, Server::Moto];
 
 /// Makes sure of these servers.
 ///
@@ -70,6 +72,7 @@ impl Server {
             Self::Redis => on_path("redis-server"),
             Self::Postgres => has_postgres(),
             Self::Memcached => on_path("memcached"),
+            Self::Etcd => on_path("etcd"),
             Self::Moto => fs::read_to_string(moto_stamp()).is_ok_and(|version| version == MOTO),
         }
     }
@@ -80,6 +83,7 @@ impl Server {
             Self::Redis => Some("redis-server"),
             Self::Postgres => Some("postgresql"),
             Self::Memcached => Some("memcached"),
+            Self::Etcd => Some("etcd-server"),
             Self::Moto => (!makes_venvs()).then_some("python3-venv"),
         }
     }
@@ -89,6 +93,7 @@ impl Server {
             Self::Redis => "redis-server",
             Self::Postgres => "PostgreSQL",
             Self::Memcached => "memcached",
+            Self::Etcd => "etcd",
             Self::Moto => "moto",
         }
     }
@@ -199,7 +204,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_the_commands() {
         assert_eq!(named(&[Server::Redis]), "redis-server is");
-        assert_eq!(named(&ALL), "redis-server and PostgreSQL and memcached and moto are");
+        assert_eq!(named(&ALL), "redis-server and PostgreSQL and memcached and etcd and moto are");
         let text = by_hand(&["redis-server", "postgresql"], true);
         assert!(text.contains("apt-get install redis-server postgresql\n") && text.contains(MOTO), "{text}");
     }

@@ -152,9 +152,9 @@ impl Suite {
     fn starts(self, server: Server) -> bool {
         match self {
             Self::Conformance => true,
-            Self::Cli => server != Server::Moto,
+            Self::Cli => !matches!(server, Server::Moto | Server::Etcd),
             Self::Faults | Self::Benches => matches!(server, Server::Redis | Server::Postgres),
-            Self::Plugins => server == Server::Memcached,
+            Self::Plugins => matches!(server, Server::Memcached | Server::Etcd),
             Self::Unit
             | Self::Python
             | Self::Objects
