@@ -32,7 +32,7 @@ async fn leases(server: &EtcdServer) -> usize {
         .await
         .unwrap();
     let answer: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
-    answer["leases"].as_array().map_or(0, Vec::len)
+    answer.get("leases").and_then(Value::as_array).map_or(0, Vec::len)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,7 +160,7 @@ fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
         let mut piece = [0; 16 << 10];
         match stream.read(&mut piece) {
             Ok(0) | Err(_) => return None,
-            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            Ok(count) => bytes.extend(piece.iter().take(count)),
         }
     }
 }

@@ -6,9 +6,7 @@ mod misdeed;
 
 use std::collections::HashMap;
 
-use larder_sdk::blob::{
-    self, BlobBackend, Description, Features, Listed, Metadata, Page, PutOptions,
-};
+use larder_sdk::blob::{self, BlobBackend, Description, Features, Listed, Metadata, Page, PutOptions};
 use larder_sdk::{Error, Result, Settings};
 
 use misdeed::Misdeed;
@@ -49,7 +47,9 @@ impl BlobBackend for BlobHostile {
     }
 
     fn describe(&self) -> Description {
-        blob::description(Features::READ_RANGE | Features::LIST_RECURSIVE | Features::COPY | Features::MULTIPART)
+        blob::description(
+            Features::READ_RANGE | Features::LIST_RECURSIVE | Features::COPY | Features::MULTIPART,
+        )
     }
 
     fn stat(&mut self, _path: &str) -> Result<Option<Metadata>> {

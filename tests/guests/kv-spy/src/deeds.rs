@@ -20,7 +20,9 @@ pub(crate) fn act(key: &str) -> Result<String> {
         ["here"] => env::current_dir().map(|here| here.display().to_string()).map_err(refused),
         ["list", path] => {
             let entries = fs::read_dir(path).map_err(refused)?;
-            entries.map(|entry| Ok(entry.map_err(refused)?.file_name().to_string_lossy().into_owned())).collect()
+            entries
+                .map(|entry| Ok(entry.map_err(refused)?.file_name().to_string_lossy().into_owned()))
+                .collect()
         }
         ["read", path] => fs::read_to_string(path).map_err(refused),
         ["write", path] => done(fs::write(path, "spy")),
@@ -29,7 +31,8 @@ pub(crate) fn act(key: &str) -> Result<String> {
         ["make", path] => done(fs::create_dir(path)),
         ["move", from, to] => done(fs::rename(from, to)),
         ["link", from, to] => done(fs::hard_link(from, to)),
-        ["point", at, from] => {
+        ["point", at, from] =>
+        {
             #[expect(deprecated, reason = "the other one is not stable for this target")]
             done(fs::soft_link(at, from))
         }

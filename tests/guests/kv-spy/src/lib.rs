@@ -19,9 +19,7 @@ mod lies;
 
 #[cfg(not(target_arch = "wasm32"))]
 use larder_sdk::Error;
-use larder_sdk::kv::{
-    self, Check, Description, Entry, Features, KvBackend, Outcome, Page, Scan, Write,
-};
+use larder_sdk::kv::{self, Check, Description, Entry, Features, KvBackend, Outcome, Page, Scan, Write};
 use larder_sdk::{Result, Settings, export_kv_backend};
 
 /// The plugin.
