@@ -18,13 +18,15 @@ async fn load(url: &str) -> KvPlugin {
     let options = PluginOptions::new("kv-etcd")
         .with_supervision(crate::patient())
         .with_setting("url", url)
-        .with_setting("timeout_ms", "1000")
+        // A server that was started again takes a second or two to choose itself as the leader.
+        .with_setting("timeout_ms", "5000")
         .with_http(url.parse().unwrap());
     KvPlugin::load(&engine(), &component("kv-etcd"), options).await.unwrap()
 }
 
 /// How many leases the server has.
 async fn leases(server: &EtcdServer) -> usize {
+    larder_backends::tls::choose_provider();
     let response = reqwest::Client::new()
         .post(format!("{}/v3/lease/leases", server.url()))
         .body("{}")

@@ -86,8 +86,9 @@ async fn a_component_that_lies_to_all_but_its_self_test_is_found_out_by_reads_th
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_that_fails_once_it_serves_is_returned_from_and_no_read_is_lost() {
-    let engine = engine();
     for mode in [Some(Mode::Inline), Some(Mode::Fiber), None] {
+        // An engine for each: it remembers what traps, and two callers that meet the trap at once are two strikes.
+        let engine = engine();
         let audit = Arc::new(Audit::new());
         let (store, late, found) = match mode {
             Some(mode) => {
