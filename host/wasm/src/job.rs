@@ -8,6 +8,7 @@ use crate::{
     engine::TICK,
     instance::{Access, Exports, Instance},
     request::Request,
+    usage::Usage,
 };
 
 /// One request, or several that belong together. A plugin with a folder runs a job on a blocking thread, so what needs
@@ -79,6 +80,11 @@ impl<'i, X: Exports> Caller<'i, X> {
         let (output, keep) = self.instance.finish(request, answer, self.about);
         self.keep = keep;
         output
+    }
+
+    /// What the instance holds now; calls nothing.
+    pub(crate) fn usage(&mut self) -> Usage {
+        self.instance.usage()
     }
 
     /// Whether the instance can be called again.

@@ -43,6 +43,7 @@ mod source;
 mod standard;
 mod state;
 mod supervision;
+mod usage;
 mod versions;
 mod wants;
 
@@ -57,4 +58,5 @@ pub use options::{Access, EngineOptions, FolderGrant, Grants, Mode, PluginLimits
 pub use plugin::Swapped;
 pub use source::Source;
 pub use supervision::{LastError, PluginReport, PluginState, Remedy, SupervisionRules, is_refusal};
+pub use usage::Usage;
 pub use wants::{Want, WantKind};
