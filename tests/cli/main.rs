@@ -5,6 +5,7 @@ mod bad_input;
 mod blob;
 mod command;
 mod config;
+mod control;
 mod kv;
 mod migrate;
 mod migrate_servers;

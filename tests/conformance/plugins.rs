@@ -102,6 +102,51 @@ async fn kv_redact_over_memory_keeps_the_contract() {
     .await;
 }
 
+/// In the middle of a change: written under the new key, with a name, while the old one is still there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kv_encrypt_with_two_keys_keeps_the_contract() {
+    let settings = [
+        ("key", "00112233445566778899aabbccddeeff".repeat(2)),
+        ("key.new", "ffeeddccbbaa99887766554433221100".repeat(2)),
+        ("current", "new".to_owned()),
+    ];
+    layer_over_memory_holds("kv-encrypt", "kv-encrypt with two keys over memory", settings).await;
+}
+
+/// No schema covers a key of the suite.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kv_validate_keeps_the_contract_for_keys_without_a_schema() {
+    let settings = [("schema.no key of the suite/", r#"{ "type": "object" }"#.to_owned())];
+    layer_over_memory_holds("kv-validate", "kv-validate over memory", settings).await;
+}
+
+/// Every value of the suite is judged, every addition is made under a version, nearly all of them are bad, and parked where no
+/// scan of the suite may see them; the suite must not notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kv_validate_keeps_the_contract_while_it_only_reports() {
+    let settings = [("schema.", r#"{ "type": "object" }"#.to_owned()), ("on_bad", "report".to_owned())];
+    layer_over_memory_holds("kv-validate", "kv-validate reporting over memory", settings).await;
+}
+
+async fn layer_over_memory_holds<const N: usize>(
+    layer: &'static str,
+    name: &'static str,
+    settings: [(&'static str, String); N],
+) {
+    let (engine, source) = (engine(), Source::file(plugin(layer)));
+    kv_holds(name, move |place| {
+        let (engine, source, settings) = (engine.clone(), source.clone(), settings.clone());
+        Box::pin(async move {
+            let next = Arc::new(MemoryKv::with_clock(place.clock.clone()));
+            let options = PluginOptions::new(layer).with_clock(place.clock);
+            let options =
+                settings.into_iter().fold(options, |options, (key, value)| options.with_setting(key, value));
+            Ok(Arc::new(KvPlugin::load_layer(&engine, &source, options, next).await?) as Arc<dyn KvStore>)
+        })
+    })
+    .await;
+}
+
 /// One server for all stores, each below a prefix of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kv_memcached_keeps_the_contract() {

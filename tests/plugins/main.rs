@@ -24,6 +24,8 @@ mod loading;
 mod network;
 mod stand_ins;
 mod supervision;
+mod swap_checked;
+mod swap_host;
 mod swaps;
 mod testing;
 

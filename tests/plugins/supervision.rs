@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use larder_core::{Commit, ErrorKind, KvStore, ManualClock};
 use larder_tests::servers::memcached::MemcachedServer;
 use larder_wasm::{
-    Engine, KvPlugin, Mode, PluginOptions, PluginReport, PluginState, Remedy, SupervisionRules, is_refusal,
+    Engine, KvPlugin, Mode, PluginOptions, PluginReport, PluginState, Remedy, SupervisionRules, SwapOptions,
+    is_refusal,
 };
 
 use crate::{MODES, component, engine, hostile, is_alive, key, swaps::rebuilt};
@@ -16,6 +17,13 @@ fn strict() -> SupervisionRules {
     let mut rules = SupervisionRules::default();
     (rules.strikes_max, rules.backoff) = (4, Duration::from_secs(10));
     rules
+}
+
+/// A swap that lets what traps serve: it is supervision that is looked at.
+fn unchecked() -> SwapOptions {
+    let mut options = SwapOptions::default().with_probation(None).with_shadow(None);
+    options.canary = false;
+    options
 }
 
 fn options(mode: Mode, clock: &Arc<ManualClock>, settings: &[(&str, &str)]) -> PluginOptions {
@@ -104,7 +112,7 @@ async fn a_component_that_fails_on_is_quarantined_for_every_plugin_that_runs_it(
         is_alive(&engine).await;
 
         // Another component lifts it for the plugin that turns to it, and for no other.
-        bad.swap(&rebuilt("kv-hostile", 1)).await.unwrap();
+        bad.swap_with(&rebuilt("kv-hostile", 1), &unchecked()).await.unwrap();
         bad.health().await.unwrap();
         assert_eq!(bad.report().state, PluginState::Serving);
         assert!(is_refusal(&same.health().await.unwrap_err()));
@@ -128,7 +136,7 @@ async fn the_last_good_component_is_put_back_where_the_rules_ask_for_it() {
         let plugin = load(&engine, options).await;
         assert!(plugin.get(&key("key-0")).await.unwrap().is_some());
         let good = plugin.digest();
-        plugin.swap(&rebuilt("kv-hostile", 1)).await.unwrap();
+        plugin.swap_with(&rebuilt("kv-hostile", 1), &unchecked()).await.unwrap();
         // The new one behaves, and then does not.
         for _ in 0..2 {
             assert!(plugin.get(&key("key-0")).await.unwrap().is_some());

@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Package};
 use crate::source::workspaces;
 
 /// What each package of the host's workspace may import of the others. The suites may see everything.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("larder-core", &[]),
     ("larder-backends", &["larder-core"]),
     ("larder-conformance", &["larder-core"]),
@@ -15,6 +15,7 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("larder", &["larder-core", "larder-backends", "larder-conformance", "larder-wasm"]),
     ("larder-cli", &["larder"]),
     ("larder-fetcher", &["larder"]),
+    ("larder-testing-a-fetcher", &["larder"]),
     ("larder-sdk", &[]),
     ("larder-guests", &[]),
     ("xtask", &["larder-guests"]),

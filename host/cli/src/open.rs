@@ -51,7 +51,7 @@ async fn host(place: &Place, kind: StoreKind) -> Result<Host> {
             config
         }
     };
-    Host::open(config.plan()?).await
+    Host::open(config.plan()?.in_passing()).await
 }
 
 fn name(place: &Place) -> Option<&str> {

@@ -9,10 +9,12 @@ use crate::{
     assemble::{Assembly, Closing, assemble},
     blobs::Blobs,
     config::StoreKind,
+    control::Control,
     kv::Kv,
     plan::Plan,
     plugins::Plugins,
     seams::{Production, Seams},
+    watching::Watching,
 };
 
 /// Stores and plugins, opened from a [`Plan`]. It owns their threads and tasks, and ends them.
@@ -32,7 +34,9 @@ pub struct Host {
     kv: BTreeMap<String, Kv>,
     blobs: BTreeMap<String, Blobs>,
     closing: BTreeMap<String, Closing>,
-    plugins: Plugins,
+    plugins: Arc<Plugins>,
+    control: Option<Control>,
+    watching: Option<Watching>,
 }
 
 impl Host {
@@ -43,7 +47,7 @@ impl Host {
     ///
     /// # Errors
     /// As the store at fault answers, with its name: `config`, `unavailable` (another process has the
-    /// folder), `corrupt`, `denied`, `plugin`. What was opened before it is closed again.
+    /// folder, or listens at the control address), `corrupt`, `denied`, `plugin`. What was opened before it is closed again.
     pub async fn open(plan: Plan) -> Result<Self> {
         Self::open_with(plan, &Production).await
     }
@@ -55,7 +59,22 @@ impl Host {
         }
         larder_backends::tls::choose_provider();
         let Assembly { kv, blobs, closing, plugins } = assemble(&plan, seams).await?;
-        Ok(Self { plan, kv, blobs, closing, plugins })
+        let plugins = Arc::new(plugins);
+        let watching = Watching::begin(&plugins);
+        let mut host = Self { plan, kv, blobs, closing, plugins, control: None, watching };
+        if let Some(address) = &host.plan.control {
+            match Control::open(address, Arc::clone(&host.plugins)).await {
+                Ok(control) => host.control = Some(control),
+                Err(error) => {
+                    let error = error.operation("open");
+                    return Err(match host.close().await {
+                        Ok(()) => error,
+                        Err(worse) => error.with("and then", worse),
+                    });
+                }
+            }
+        }
+        Ok(host)
     }
 
     /// The key-value store of that name.
@@ -125,7 +144,13 @@ impl Host {
     /// # Errors
     /// That of the first store that could not be closed; the others are closed all the same.
     pub async fn close(self) -> Result<()> {
-        let Self { plan: _, kv, blobs, closing, plugins } = self;
+        let Self { plan: _, kv, blobs, closing, plugins, control, watching } = self;
+        if let Some(control) = control {
+            control.close().await;
+        }
+        if let Some(watching) = watching {
+            watching.close().await;
+        }
         drop((kv, blobs, plugins));
         let mut answer = Ok(());
         for (name, store) in closing {

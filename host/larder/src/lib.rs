@@ -31,6 +31,7 @@ pub mod backends;
 pub mod blobs;
 pub mod check;
 pub mod config;
+pub mod control;
 mod host;
 pub mod kv;
 pub mod migrate;
@@ -41,6 +42,7 @@ mod stack;
 mod storage;
 pub mod testing;
 pub mod wasi;
+mod watching;
 
 pub use application::{
     application_host, close_application_kv_store, configure_application_kv_store, kv_store,
@@ -54,10 +56,10 @@ pub use larder_core::{
     KvStore, Outcome, Result, SystemClock, Timestamp, Version,
 };
 pub use larder_wasm::{
-    HttpGrant, Inspection, LastError, Mode, PluginReport, PluginState, Source, Swapped, TcpGrant, Want,
-    WantKind, World,
+    AuditRecord, HttpGrant, Inspection, LastError, Mode, PluginReport, PluginState, ShadowOptions, Source,
+    SwapOptions, SwapStep, Swapped, TcpGrant, Want, WantKind, World,
 };
-pub use plan::{CACHE, Comparison, Plan, STATE, STORAGE, compiled_folder};
+pub use plan::{CACHE, Comparison, ControlAddress, Plan, STATE, STORAGE, compiled_folder};
 pub use plugins::{PluginStatus, Plugins};
 pub use stack::{Metrics, OperationMetrics};
 pub use storage::{FileStorage, PipelineStorage};

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use larder_core::{Clock, Error, KvStore, Result};
 use larder_wasm::{
-    Access, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode, PluginOptions, PluginReport,
-    Source, Swapped,
+    Access, Audit, AuditRecord, BlobPlugin, Engine, EngineOptions, FolderGrant, KvPlugin, Mode,
+    PluginOptions, PluginReport, ReadySwap, Source, SwapGroup, SwapOptions, Swapped,
 };
 use opendal::Operator;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,7 @@ pub struct Plugins {
     /// The wall clock of all plugins.
     clock: Arc<dyn Clock>,
     loaded: BTreeMap<String, Loaded>,
+    audit: Arc<Audit>,
 }
 
 /// What is known of a loaded plugin.
@@ -41,8 +42,10 @@ pub struct PluginStatus {
     pub source: String,
     /// The SHA-256 of that component, in hexadecimal.
     pub digest: String,
-    /// How many components served so far, this one included.
+    /// Its number, from 1 on. A number is given once: after a return to the component before it is a lower one.
     pub generation: u64,
+    /// Whether it is on probation: the component before it may serve again.
+    pub is_on_probation: bool,
     /// The stores that it serves.
     pub stores: Vec<String>,
     /// How it does: one report for each place where it was loaded. A backend has one, whatever the stores; a layer has one for
@@ -53,8 +56,8 @@ pub struct PluginStatus {
 /// A plugin and all places where it stands.
 struct Loaded {
     serving: Vec<Serving>,
-    /// What serves now. Held for the whole of a swap, so that there is one at a time.
-    source: Mutex<Source>,
+    /// Held for the whole of a swap, so that there is one at a time.
+    swapping: Mutex<()>,
 }
 
 struct Serving {
@@ -70,38 +73,23 @@ enum Component {
     BlobLayer(BlobPlugin),
 }
 
+/// Does the same with a component of either kind.
+macro_rules! each {
+    ($component:expr, $plugin:ident => $does:expr) => {
+        match $component {
+            Component::KvBackend($plugin) | Component::KvLayer($plugin) => $does,
+            Component::BlobBackend($plugin) | Component::BlobLayer($plugin) => $does,
+        }
+    };
+}
+
 impl Component {
-    async fn swap(&self, source: &Source) -> Result<Swapped> {
-        match self {
-            Self::KvBackend(plugin) | Self::KvLayer(plugin) => plugin.swap(source).await,
-            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => plugin.swap(source).await,
-        }
+    async fn prepare_swap(&self, source: &Source, options: &SwapOptions) -> Result<ReadySwap> {
+        each!(self, plugin => plugin.prepare_swap(source, options).await)
     }
 
-    fn report(&self) -> PluginReport {
-        match self {
-            Self::KvBackend(plugin) | Self::KvLayer(plugin) => plugin.report(),
-            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => plugin.report(),
-        }
-    }
-
-    fn release(&self) {
-        match self {
-            Self::KvBackend(plugin) | Self::KvLayer(plugin) => plugin.release(),
-            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => plugin.release(),
-        }
-    }
-
-    /// Generation, digest and source of what serves.
-    fn status(&self) -> (u64, String, String) {
-        match self {
-            Self::KvBackend(plugin) | Self::KvLayer(plugin) => {
-                (plugin.generation(), plugin.digest(), plugin.source())
-            }
-            Self::BlobBackend(plugin) | Self::BlobLayer(plugin) => {
-                (plugin.generation(), plugin.digest(), plugin.source())
-            }
-        }
+    async fn settled(&self) {
+        each!(self, plugin => plugin.settled().await);
     }
 }
 
@@ -111,41 +99,86 @@ impl Plugins {
         compiled: Option<PathBuf>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { plans, compiled, engine: None, clock, loaded: BTreeMap::new() }
+        Self { plans, compiled, engine: None, clock, loaded: BTreeMap::new(), audit: Arc::default() }
     }
 
     /// The loaded plugins, in alphabetical order.
     pub fn list(&self) -> Vec<PluginStatus> {
         let status = |(name, loaded): (&String, &Loaded)| {
-            let (generation, digest, source) = loaded.serving.first()?.component.status();
+            let component = &loaded.serving.first()?.component;
             let stores = loaded.serving.iter().flat_map(|serving| serving.stores.iter().cloned()).collect();
-            let reports = loaded.serving.iter().map(|serving| serving.component.report()).collect();
-            Some(PluginStatus { name: name.clone(), source, digest, generation, stores, reports })
+            let report = |serving: &Serving| each!(&serving.component, plugin => plugin.report());
+            Some(PluginStatus {
+                name: name.clone(),
+                source: each!(component, plugin => plugin.source()),
+                digest: each!(component, plugin => plugin.digest()),
+                generation: each!(component, plugin => plugin.generation()),
+                is_on_probation: each!(component, plugin => plugin.is_on_probation()),
+                stores,
+                reports: loaded.serving.iter().map(report).collect(),
+            })
         };
         self.loaded.iter().filter_map(status).collect()
     }
 
+    /// What swaps did, step by step, the oldest first. The last few hundred steps are kept; all are in the log, under
+    /// the target `larder::audit`.
+    pub fn audit(&self) -> Vec<AuditRecord> {
+        self.audit.records()
+    }
+
+    /// How the configuration says that this plugin is swapped.
+    ///
+    /// # Errors
+    /// `config` where there is no plugin of that name.
+    pub fn swap_options(&self, name: &str) -> Result<SwapOptions> {
+        self.plans.get(name).map(|plan| plan.swap.clone()).ok_or_else(|| self.unknown(name))
+    }
+
     /// Puts another component in the place of a plugin, on the same settings, grants and data, while
-    /// calls go on: none is lost. If a step fails, what served before serves on.
+    /// calls go on: none is lost. If a step fails, what served before serves on. It is done as the configuration says,
+    /// [`swap_options`](Self::swap_options).
     ///
     /// # Errors
     /// `config` where there is no plugin of that name, or the component is not of its world and
     /// version; `denied` where it imports what is not granted, or is not the pinned one; `plugin` where
-    /// it traps. Dropping the future leaves either the old or the new component in place.
+    /// it traps, fails its self-test, or reads otherwise than the one before; `unsupported` where it can do less. Dropping
+    /// the future leaves either the old or the new component in place.
     pub async fn swap(&self, name: &str, source: Source) -> Result<Swapped> {
+        self.swap_with(name, source, &self.swap_options(name)?).await
+    }
+
+    /// The same in another way.
+    ///
+    /// # Errors
+    /// As [`Self::swap`].
+    pub async fn swap_with(&self, name: &str, source: Source, options: &SwapOptions) -> Result<Swapped> {
         let loaded = self.loaded(name)?;
-        let mut current = loaded.source.lock().await;
-        let mut last = None;
-        for (i, serving) in loaded.serving.iter().enumerate() {
-            match serving.component.swap(&source).await {
-                Ok(swapped) => last = Some(swapped),
+        let _one_at_a_time = loaded.swapping.lock().await;
+        // A layer may stand in front of several stores: all of them swap, or none. So all are made ready first.
+        let mut ready = Vec::with_capacity(loaded.serving.len());
+        for serving in &loaded.serving {
+            ready.push(serving.component.prepare_swap(&source, options).await?);
+        }
+        let group = SwapGroup::new();
+        let mut switched = Vec::with_capacity(ready.len());
+        for swap in ready {
+            match swap.switch(&group).await {
+                Ok(done) => switched.push(done),
                 Err(error) => {
-                    self.swap_back(loaded, i, &current).await;
-                    return Err(error.operation("swap"));
+                    for done in switched {
+                        if !done.undo("it could not be swapped in front of another store").await {
+                            tracing::error!(plugin = name, "a plugin could not be swapped back");
+                        }
+                    }
+                    return Err(error);
                 }
             }
         }
-        *current = source;
+        let mut last = None;
+        for done in switched {
+            last = Some(done.settle().await);
+        }
         last.ok_or_else(|| Error::config(format!("no store uses the plugin `{name}`")))
     }
 
@@ -155,7 +188,10 @@ impl Plugins {
     /// # Errors
     /// `config` where there is no plugin of that name.
     pub fn release(&self, name: &str) -> Result<()> {
-        self.loaded(name)?.serving.iter().for_each(|serving| serving.component.release());
+        self.loaded(name)?
+            .serving
+            .iter()
+            .for_each(|serving| each!(&serving.component, plugin => plugin.release()));
         Ok(())
     }
 
@@ -170,13 +206,21 @@ impl Plugins {
         kv.collect()
     }
 
-    /// A layer may stand in front of several stores: all of them swap, or none.
-    async fn swap_back(&self, loaded: &Loaded, done: usize, source: &Source) {
-        for serving in loaded.serving.iter().take(done) {
-            if let Err(error) = serving.component.swap(source).await {
-                tracing::error!(stores = ?serving.stores, "a plugin could not be swapped back: {}", error.chain());
-            }
+    /// Waits until this plugin is not on probation any more, wherever it stands. Cancel safe.
+    ///
+    /// # Errors
+    /// `config` where there is no plugin of that name.
+    pub async fn settled(&self, name: &str) -> Result<()> {
+        for serving in &self.loaded(name)?.serving {
+            serving.component.settled().await;
         }
+        Ok(())
+    }
+
+    /// The files that are watched, by plugin.
+    pub(crate) fn watched(&self) -> Vec<(String, std::path::PathBuf)> {
+        let watched = self.plans.iter().filter(|(name, plan)| plan.watch && self.loaded.contains_key(*name));
+        watched.map(|(name, plan)| (name.clone(), plan.path.clone())).collect()
     }
 
     pub(crate) async fn kv_backend(&mut self, name: &str, store: &str) -> Result<Arc<dyn KvStore>> {
@@ -185,7 +229,7 @@ impl Plugins {
         }
         let (engine, source, options) = self.prepare(name)?;
         let plugin = KvPlugin::load(&engine, &source, options).await?;
-        self.keep(name, store, source, Component::KvBackend(plugin.clone()));
+        self.keep(name, store, Component::KvBackend(plugin.clone()));
         Ok(Arc::new(plugin))
     }
 
@@ -197,7 +241,7 @@ impl Plugins {
     ) -> Result<Arc<dyn KvStore>> {
         let (engine, source, options) = self.prepare(name)?;
         let plugin = KvPlugin::load_layer(&engine, &source, options, next).await?;
-        self.keep(name, store, source, Component::KvLayer(plugin.clone()));
+        self.keep(name, store, Component::KvLayer(plugin.clone()));
         Ok(Arc::new(plugin))
     }
 
@@ -208,7 +252,7 @@ impl Plugins {
         let (engine, source, options) = self.prepare(name)?;
         let plugin = BlobPlugin::load(&engine, &source, options).await?;
         let operator = plugin.operator();
-        self.keep(name, store, source, Component::BlobBackend(plugin));
+        self.keep(name, store, Component::BlobBackend(plugin));
         Ok(operator)
     }
 
@@ -216,7 +260,7 @@ impl Plugins {
         let (engine, source, options) = self.prepare(name)?;
         let plugin = BlobPlugin::load_layer(&engine, &source, options, next).await?;
         let operator = plugin.operator();
-        self.keep(name, store, source, Component::BlobLayer(plugin));
+        self.keep(name, store, Component::BlobLayer(plugin));
         Ok(operator)
     }
 
@@ -228,11 +272,11 @@ impl Plugins {
         Some(serving.component.clone())
     }
 
-    fn keep(&mut self, name: &str, store: &str, source: Source, component: Component) {
+    fn keep(&mut self, name: &str, store: &str, component: Component) {
         let loaded = self
             .loaded
             .entry(name.to_owned())
-            .or_insert_with(|| Loaded { serving: Vec::new(), source: Mutex::new(source) });
+            .or_insert_with(|| Loaded { serving: Vec::new(), swapping: Mutex::default() });
         loaded.serving.push(Serving { stores: vec![store.to_owned()], component });
     }
 
@@ -247,7 +291,8 @@ impl Plugins {
             }
         };
         self.engine = Some(Arc::clone(&engine));
-        let options = options(name, plan).with_clock(Arc::clone(&self.clock));
+        let options =
+            options(name, plan).with_clock(Arc::clone(&self.clock)).with_audit(Arc::clone(&self.audit));
         Ok((engine, Source::file(&plan.path), options))
     }
 

@@ -191,6 +191,55 @@ impl<X: Exports> Generation<X> {
         Box::new(Seat { number: self.number, about: self.description.clone(), instance })
     }
 
+    /// Makes instances ahead of their calls, until there are `count`, or as many as there may be. Says how many there are.
+    pub(crate) async fn prewarm(self: &Arc<Self>, count: usize) -> Result<usize> {
+        let (width, deadline) = (self.look().instances_max, self.options.limits.deadline);
+        // The first one is there since the start.
+        let warm = count.min(width).max(1);
+        for _ in 1..warm {
+            let this = Arc::clone(self);
+            let making = async move { this.instance(None).await };
+            let instance = if self.options.holds_its_thread() {
+                on_a_thread(deadline, making).await?
+            } else {
+                within(deadline, making).await?
+            };
+            match &self.pool {
+                Pool::Inline(inline) => inline.aside.put([self.seated(instance)]),
+                Pool::Fiber(pool) => pool.give_back(Box::new(instance)),
+            }
+        }
+        Ok(warm)
+    }
+
+    /// What it was started from, to be started again.
+    pub(crate) fn prepared(&self) -> Prepared {
+        Prepared {
+            pre: self.pre.clone(),
+            style: self.style,
+            digest: self.digest.clone(),
+            source: self.source.clone(),
+            has_handoff: self.has_handoff,
+        }
+    }
+
+    /// Waits until the calls that came before another generation served have ended, for as long as a drain may take, and
+    /// keeps the instances warm. Says whether all ended.
+    pub(crate) async fn rest(self: &Arc<Self>) -> bool {
+        match &self.pool {
+            Pool::Inline(_) => {
+                let this = Arc::clone(self);
+                let emptied = tokio::task::spawn_blocking(move || {
+                    if let Pool::Inline(inline) = &this.pool {
+                        inline.aside.put(inline.seats.take_all_blocking(this.number));
+                    }
+                });
+                emptied.await.is_ok()
+            }
+            Pool::Fiber(pool) => tokio::time::timeout(self.options.limits.drain, pool.pause()).await.is_ok(),
+        }
+    }
+
     /// Lets calls come here. A fiber generation is served by being the current one.
     pub(crate) fn serve(&self) {
         if let Pool::Inline(inline) = &self.pool {
@@ -355,17 +404,6 @@ impl<X: Exports> Generation<X> {
         }
     }
 
-    /// The component, to be started anew.
-    pub(crate) fn prepared(&self) -> Prepared {
-        Prepared {
-            pre: self.pre.clone(),
-            style: self.style,
-            digest: self.digest.clone(),
-            source: self.source.clone(),
-            has_handoff: self.has_handoff,
-        }
-    }
-
     /// How many instances are there, how many of them are in a call, how many there may be; and how many calls the slots of
     /// an inline plugin saw.
     pub(crate) fn look(&self) -> Look {
@@ -452,7 +490,7 @@ pub(crate) enum Turn<R, T> {
 
 /// Bounds a start by the deadline. An inline instance is ready at the first poll, and then no timer is asked for:
 /// inline calls work on any thread.
-async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
     let mut work = std::pin::pin!(work);
     if let Poll::Ready(done) = futures::poll!(&mut work) {
         return done;

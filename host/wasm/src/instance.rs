@@ -29,6 +29,8 @@ pub(crate) trait Exports: Sized + Send + Sync + 'static {
     type Description: Clone + Send + Sync + 'static;
     /// What stands behind a layer of this kind.
     type Next: Clone + Send + Sync + 'static;
+    /// A read that two generations can be asked, to compare their answers.
+    type Probe: Send + Sync + 'static;
 
     /// Finds the functions in a fresh instance, comparing their types.
     fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Self>;

@@ -25,6 +25,17 @@ pub(crate) trait Job<X: Exports>: Send + 'static {
 
     /// As of [`Request::fits`].
     fn fits(&self, about: &X::Description) -> Result<()>;
+    /// As of [`Request::again`].
+    fn again(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+    /// As of [`Request::probe`].
+    fn probe(&self) -> Option<X::Probe> {
+        None
+    }
     /// Makes the calls.
     fn run(self, caller: &mut Caller<'_, X>) -> impl Future<Output = Result<Self::Output>> + Send;
 }
@@ -37,6 +48,14 @@ impl<X: Exports, R: Request<X> + 'static> Job<X> for R {
 
     fn fits(&self, about: &X::Description) -> Result<()> {
         Request::fits(self, about)
+    }
+
+    fn again(&self) -> Option<Self> {
+        Request::again(self)
+    }
+
+    fn probe(&self) -> Option<X::Probe> {
+        Request::probe(self)
     }
 
     async fn run(mut self, caller: &mut Caller<'_, X>) -> Result<R::Output> {
@@ -80,6 +99,11 @@ impl<'i, X: Exports> Caller<'i, X> {
         let (output, keep) = self.instance.finish(request, answer, self.about);
         self.keep = keep;
         output
+    }
+
+    /// The time, as the instance sees it.
+    pub(crate) fn clock_now(&self) -> larder_core::Timestamp {
+        self.instance.clock_now()
     }
 
     /// What the instance holds now; calls nothing.

@@ -1,10 +1,13 @@
 //! A component of world `kv-backend` or `kv-layer` as a key-value store.
 
+mod shadow;
+mod trial;
+
 use std::{borrow::Borrow, fmt, sync::Arc};
 
 use larder_core::{
-    BoxFuture, Commit, Description, Entry, Error, ErrorKind, Key, KvStore, Outcome, Page, Result, Scan, Want,
-    limits::KEY_BYTES_MAX,
+    BoxFuture, Clock, Commit, Description, Entry, Error, ErrorKind, Key, KvStore, MemoryKv, Outcome, Page,
+    Result, Scan, Want, limits::KEY_BYTES_MAX,
 };
 use wasmtime::component::TypedFunc;
 
@@ -18,18 +21,22 @@ use crate::{
     },
     convert,
     engine::Engine,
+    generation::Generation,
     inspect::World,
     instance::{Access, Exports, Instance, Loader},
+    job::Caller,
     lift::{Calls, Contract, KvLift, Lifted, not_lifted},
     options::PluginOptions,
-    plugin::{Plugin, Swapped},
+    plugin::Plugin,
     prepared::Style,
     request::{Health, Request},
     source::Source,
     state::State,
     supervision::PluginReport,
+    swap::{ReadySwap, Scratch, SwapOptions, Swappable, Swapped, Tried, is_scratch},
     usage::{Measure, Usage},
 };
+pub(crate) use shadow::KvProbe;
 
 /// A component as a key-value store. Cheap to clone; the clones share its instances.
 #[derive(Clone)]
@@ -62,14 +69,41 @@ impl KvPlugin {
             .map(|plugin| Self(Arc::new(plugin)))
     }
 
-    /// Puts another component in the place of the current one, on the same settings and grants. No call is lost and
-    /// none sees two generations. A failed step leaves the current one serving.
+    /// Puts another component in the place of the current one, on the same settings and grants, as the options that every
+    /// swap has say: tried out, warm, and on probation afterwards. No call is lost and none sees two generations. A failed
+    /// step leaves the current one serving.
     ///
     /// # Errors
-    /// As [`Self::load`]; `unsupported` where the new component can do less than the old; `timeout` where calls in
-    /// flight did not end.
+    /// As [`Self::load`]; `unsupported` where the new component can do less than the old; `plugin` where it fails its
+    /// self-test or answers reads otherwise than the old; `timeout` where calls in flight did not end.
     pub async fn swap(&self, source: &Source) -> Result<Swapped> {
-        self.0.swap(source).await
+        self.swap_with(source, &SwapOptions::default()).await
+    }
+
+    /// The same with other options.
+    ///
+    /// # Errors
+    /// As [`Self::swap`].
+    pub async fn swap_with(&self, source: &Source, options: &SwapOptions) -> Result<Swapped> {
+        self.prepare_swap(source, options).await?.finish().await
+    }
+
+    /// Does all of a swap that changes nothing yet, so that several plugins can be swapped together or not at all.
+    ///
+    /// # Errors
+    /// As [`Self::swap`].
+    pub async fn prepare_swap(&self, source: &Source, options: &SwapOptions) -> Result<ReadySwap> {
+        ReadySwap::prepare(&self.0, source, options).await
+    }
+
+    /// Waits until no generation is on probation: it has passed, or the one before serves again. Cancel safe.
+    pub async fn settled(&self) {
+        self.0.settled().await;
+    }
+
+    /// Whether a generation is on probation.
+    pub fn is_on_probation(&self) -> bool {
+        self.0.is_on_probation()
     }
 
     /// Whether its calls are refused now, because its component is in a back-off or in quarantine.
@@ -99,7 +133,7 @@ impl KvPlugin {
         self.0.release();
     }
 
-    /// The number of the generation that serves, from 1 on.
+    /// The number of the generation that serves, from 1 on. A number is given once: after a return it is a lower one.
     pub fn generation(&self) -> u64 {
         self.0.current().number
     }
@@ -142,7 +176,7 @@ fn with_own_key(error: Error, commit: &Commit) -> Error {
 /// What a key-value plugin says of itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KvDescription {
-    store: Description,
+    pub(crate) store: Description,
     instances: Instances,
 }
 
@@ -203,6 +237,7 @@ impl Request<KvExports> for Describe {
 impl Exports for KvExports {
     type Description = KvDescription;
     type Next = Arc<dyn KvStore>;
+    type Probe = KvProbe;
 
     fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Self> {
         Ok(match KvLift::load(loader, contract)? {
@@ -245,11 +280,52 @@ impl Exports for KvExports {
     }
 }
 
+impl Swappable for KvExports {
+    type Answer = shadow::KvAnswer;
+    type CleanUp = trial::CleanUp;
+
+    fn scratch_next(clock: Arc<dyn Clock>) -> Self::Next {
+        Arc::new(MemoryKv::with_clock(clock))
+    }
+
+    async fn try_out(
+        caller: &mut Caller<'_, Self>,
+        about: &KvDescription,
+        scratch: &Scratch,
+    ) -> Result<Tried> {
+        trial::try_out(caller, about, scratch).await
+    }
+
+    async fn clean_up(caller: &mut Caller<'_, Self>, scratch: &Scratch) -> Result<()> {
+        trial::clean_up(caller, scratch).await
+    }
+
+    fn cleaner(scratch: Scratch) -> trial::CleanUp {
+        trial::CleanUp(scratch)
+    }
+
+    async fn ask(generation: &Arc<Generation<Self>>, probe: &KvProbe) -> Result<shadow::KvAnswer> {
+        shadow::answer(generation, probe).await
+    }
+
+    fn difference(
+        about: (&KvDescription, &KvDescription),
+        old: &shadow::KvAnswer,
+        new: &shadow::KvAnswer,
+    ) -> Option<&'static str> {
+        shadow::difference(about, old, new)
+    }
+
+    fn name(probe: &KvProbe) -> (&'static str, &str) {
+        shadow::name(probe)
+    }
+}
+
 /// The key is borrowed where the call runs at once (sharing it would cost as much as checking it), and owned where the call
 /// may outlive its caller.
-struct Get<K>(K);
+pub(crate) struct Get<K>(pub(crate) K);
 
-impl<K: Borrow<Key> + Send> Request<KvExports> for Get<K> {
+impl<K: Borrow<Key> + Clone + Send> Request<KvExports> for Get<K> {
     type Params<'p>
         = (&'p str,)
     where
@@ -274,6 +350,14 @@ impl<K: Borrow<Key> + Send> Request<KvExports> for Get<K> {
         about.store.check_key(self.0.borrow())
     }
 
+    fn again(&self) -> Option<Self> {
+        Some(Self(self.0.clone()))
+    }
+
+    fn probe(&self) -> Option<KvProbe> {
+        Some(KvProbe::Get(self.0.borrow().clone()))
+    }
+
     fn params(&mut self) -> Self::Params<'_> {
         (self.0.borrow().as_str(),)
     }
@@ -292,9 +376,9 @@ impl<K: Borrow<Key> + Send> Request<KvExports> for Get<K> {
 }
 
 /// As [`Get`].
-struct GetMany<K>(K);
+pub(crate) struct GetMany<K>(pub(crate) K);
 
-impl<K: AsRef<[Key]> + Send> Request<KvExports> for GetMany<K> {
+impl<K: AsRef<[Key]> + Clone + Send> Request<KvExports> for GetMany<K> {
     type Params<'p>
         = (Vec<&'p str>,)
     where
@@ -317,6 +401,14 @@ impl<K: AsRef<[Key]> + Send> Request<KvExports> for GetMany<K> {
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
         about.store.check_keys(self.0.as_ref())
+    }
+
+    fn again(&self) -> Option<Self> {
+        Some(Self(self.0.clone()))
+    }
+
+    fn probe(&self) -> Option<KvProbe> {
+        Some(KvProbe::GetMany(self.0.as_ref().to_vec()))
     }
 
     fn params(&mut self) -> Self::Params<'_> {
@@ -367,6 +459,14 @@ impl Request<KvExports> for Scan {
         about.store.check_scan(self)
     }
 
+    fn again(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+
+    fn probe(&self) -> Option<KvProbe> {
+        Some(KvProbe::Scan(self.clone()))
+    }
+
     fn params(&mut self) -> Self::Params<'_> {
         (self.range.start.clone(), self.range.end.clone(), self.limit, self.want == Want::Keys)
     }
@@ -377,7 +477,12 @@ impl Request<KvExports> for Scan {
         instance: &Instance<KvExports>,
         about: &KvDescription,
     ) -> Result<Self::Output> {
-        convert::page(wit, self, instance.clock_now(), about.store.value_bytes_max)
+        let mut page = convert::page(wit, self, instance.clock_now(), about.store.value_bytes_max)?;
+        // What a canary keeps for a moment is nobody's business but its own.
+        if !is_scratch(&self.range.start) {
+            page.entries.retain(|(key, _)| !is_scratch(key));
+        }
+        Ok(page)
     }
 }
 
@@ -404,6 +509,10 @@ impl Request<KvExports> for Commit {
 
     fn fits(&self, about: &KvDescription) -> Result<()> {
         about.store.check_commit(self)
+    }
+
+    fn again(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     fn params(&mut self) -> Self::Params<'_> {

@@ -43,6 +43,7 @@ mod source;
 mod standard;
 mod state;
 mod supervision;
+mod swap;
 mod usage;
 mod versions;
 mod wants;
@@ -55,8 +56,10 @@ pub use kv::KvPlugin;
 pub use network::{HttpGrant, Resolver, SystemResolver, TcpGrant};
 pub use offer::{WasiStores, WasiStoresCtx, WasiStoresView, add_to_linker};
 pub use options::{Access, EngineOptions, FolderGrant, Grants, Mode, PluginLimits, PluginOptions};
-pub use plugin::Swapped;
 pub use source::Source;
 pub use supervision::{LastError, PluginReport, PluginState, Remedy, SupervisionRules, is_refusal};
+pub use swap::{
+    Audit, AuditRecord, ReadySwap, ShadowOptions, SwapGroup, SwapOptions, SwapStep, Swapped, SwitchedSwap,
+};
 pub use usage::Usage;
 pub use wants::{Want, WantKind};

@@ -10,6 +10,7 @@ use crate::{
     log::LogBudget,
     network::{HttpGrant, Resolver, SystemResolver, TcpGrant, http::Pool},
     supervision::SupervisionRules,
+    swap::Audit,
 };
 
 /// Most names that are being resolved at once for all instances of a plugin: each holds a thread of the host.
@@ -64,6 +65,8 @@ pub struct PluginOptions {
     pub clock: Arc<dyn Clock>,
     /// What resolves the names of its grants.
     pub resolver: Arc<dyn Resolver>,
+    /// Where its swaps are written down; several plugins may share it.
+    pub audit: Arc<Audit>,
     /// Bounds how many names are being resolved at once.
     pub(crate) lookups: Arc<Semaphore>,
     /// The lines that it may still say.
@@ -85,6 +88,7 @@ impl PluginOptions {
             mode: Mode::default(),
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver),
+            audit: Arc::default(),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
             log: Arc::default(),
             connections: Arc::default(),
@@ -109,6 +113,13 @@ impl PluginOptions {
     #[must_use]
     pub fn with_tcp(mut self, grant: TcpGrant) -> Self {
         self.grants.tcp.push(grant);
+        self
+    }
+
+    /// Sets where its swaps are written down.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Arc<Audit>) -> Self {
+        self.audit = audit;
         self
     }
 
@@ -196,6 +207,11 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// Whether it reaches what is not on this machine's disk.
+    pub(crate) fn reach_network(&self) -> bool {
+        !self.tcp.is_empty() || !self.http.is_empty()
+    }
+
     /// Whether it reaches what a call may wait for.
     pub(crate) fn may_block(&self) -> bool {
         !self.folders.is_empty() || !self.tcp.is_empty() || !self.http.is_empty()

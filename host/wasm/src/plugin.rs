@@ -1,17 +1,20 @@
-//! A plugin: a current generation, and the swap to another one.
+//! A plugin: a name, and the generation that serves under it. How another one comes in its place is told in `swap`.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use larder_core::{Error, ErrorKind, Result};
 use tokio::{
-    sync::{Mutex, OwnedRwLockReadGuard},
+    sync::{Mutex, OwnedRwLockReadGuard, watch},
     task::JoinHandle,
 };
 
 use crate::{
     engine::Engine,
-    generation::{Generation, Host, Turn},
+    generation::{Generation, Host, Paused, Turn},
     hand_over::lost,
     inspect::World,
     instance::Exports,
@@ -22,32 +25,26 @@ use crate::{
     request::Request,
     seats::Seats,
     source::Source,
-    supervision::{PluginReport, Remedy, Supervisor},
+    supervision::{PluginReport, Reason, Supervisor},
+    swap::{Place, Watch},
 };
-
-/// What a swap did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Swapped {
-    /// The digest that served before.
-    pub from: String,
-    /// The digest that serves now.
-    pub to: String,
-    /// The generation that serves now; the same as before where the digest is.
-    pub generation: u64,
-    /// Whether all calls of the old generation ended before it was dropped. Those that did not were left to end by
-    /// themselves, within their deadline.
-    pub drained: bool,
-}
 
 /// A component of one kind behind a name, with a current generation.
 pub(crate) struct Plugin<X: Exports> {
-    host: Host<X>,
-    world: World,
+    pub(crate) host: Host<X>,
+    pub(crate) world: World,
     current: ArcSwap<Generation<X>>,
-    swapping: Mutex<()>,
+    /// The highest number that a generation had which served.
+    pub(crate) last: AtomicU64,
+    /// Held for the whole of a swap, so that there is one at a time.
+    pub(crate) swapping: Arc<Mutex<()>>,
+    /// Held while another generation takes over.
+    pub(crate) place: Mutex<Place<X>>,
+    pub(crate) watch: Arc<Watch<X>>,
+    /// Whether a generation is on probation.
+    pub(crate) probing: watch::Sender<bool>,
     /// What served before, where the rules ask to keep it.
-    last_good: std::sync::Mutex<Option<Prepared>>,
+    pub(crate) last_good: std::sync::Mutex<Option<Prepared>>,
 }
 
 impl<X: Exports> Plugin<X> {
@@ -64,7 +61,7 @@ impl<X: Exports> Plugin<X> {
         options.connections = Arc::default();
         let options = Arc::new(options);
         let supervisor = Supervisor::new(&options, world);
-        let read = Prepared::read(engine, source, &options).await?;
+        let read = Prepared::read(engine, source, &options, options.sha256.as_deref()).await?;
         supervisor.check(engine, read.digest())?;
         let prepared = Prepared::build(engine, source, read, &options, world).await?;
         let is_inline = prepared.style == Style::Inline;
@@ -79,11 +76,16 @@ impl<X: Exports> Plugin<X> {
         first.watched.take_over(None);
         first.serve();
         tracing::info!(plugin = host.options.name, digest = first.digest, "plugin loaded");
+        let watch = Arc::new(Watch::new(&host.supervisor.attention));
         Ok(Self {
             host,
             world,
+            last: AtomicU64::new(first.number),
             current: ArcSwap::from_pointee(first),
-            swapping: Mutex::new(()),
+            swapping: Arc::default(),
+            place: Mutex::default(),
+            watch,
+            probing: watch::Sender::new(false),
             last_good: std::sync::Mutex::default(),
         })
     }
@@ -108,17 +110,32 @@ impl<X: Exports> Plugin<X> {
     }
 
     /// Runs a job in the current generation, whatever that takes.
-    pub(crate) async fn run<J: Job<X>>(&self, mut job: J) -> Result<J::Output> {
+    pub(crate) async fn run<J: Job<X>>(&self, job: J) -> Result<J::Output> {
+        let done = if self.is_observed() {
+            Box::pin(self.run_looked_at(job)).await
+        } else {
+            self.run_unseen(job).await
+        };
+        done.map_err(|e| self.about(e, J::OPERATION))
+    }
+
+    /// Whether a swap looks at calls.
+    fn is_observed(&self) -> bool {
+        self.host.supervisor.attention.is_raised(Reason::Observed)
+    }
+
+    /// The same, whoever looks at calls.
+    pub(crate) async fn run_unseen<J: Job<X>>(&self, mut job: J) -> Result<J::Output> {
         loop {
             let current = self.current.load_full();
             if let Err(refused) = current.watched.admit() {
-                if self.recover(&current).await {
+                if Box::pin(self.recover(&current)).await {
                     continue;
                 }
-                return Err(self.about(refused, J::OPERATION));
+                return Err(refused);
             }
             match current.call(job).await {
-                Turn::Done(done) => return done.map_err(|e| self.about(e, J::OPERATION)),
+                Turn::Done(done) => return done,
                 // A closed generation has a successor already, so this ends.
                 Turn::Again(again) => job = again,
             }
@@ -127,7 +144,8 @@ impl<X: Exports> Plugin<X> {
 
     /// Begins a job ahead of its time, on a thread of its own, if the plugin is called there and an instance is free now.
     pub(crate) fn begin<J: Job<X>>(&self, job: J) -> Option<Begun<J::Output>> {
-        self.current.load_full().begin(job).map(Begun)
+        // A call that is looked at is one that is waited for.
+        if self.is_observed() { None } else { self.current.load_full().begin(job).map(Begun) }
     }
 
     /// What became of a job that was begun.
@@ -202,169 +220,22 @@ impl<X: Exports> Plugin<X> {
         self.host.next.as_ref()
     }
 
-    /// Puts another component in the place of the current one. A failed step leaves the current one serving.
-    pub(crate) async fn swap(&self, source: &Source) -> Result<Swapped> {
-        let _one_at_a_time = self.swapping.lock().await;
-        let old = self.current.load_full();
-        let swapped = self.swap_from(&old, source).await;
-        match &swapped {
-            Ok(done) => {
-                tracing::info!(
-                    plugin = self.name(),
-                    from = done.from,
-                    to = done.to,
-                    drained = done.drained,
-                    "swapped"
-                );
-            }
-            Err(error) => {
-                tracing::warn!(plugin = self.name(), %error, "the swap failed; the old generation serves on")
-            }
-        }
-        swapped.map_err(|e| e.operation("swap"))
-    }
-
-    async fn swap_from(&self, old: &Arc<Generation<X>>, source: &Source) -> Result<Swapped> {
-        let read = Prepared::read(&self.host.engine, source, &self.host.options).await?;
-        let (from, to) = (old.digest.clone(), read.digest().to_owned());
-        if from == to {
-            return Ok(Swapped { from, to, generation: old.number, drained: true });
-        }
-        self.host.supervisor.check(&self.host.engine, &to)?;
-        let prepared =
-            Prepared::build(&self.host.engine, source, read, &self.host.options, self.world).await?;
-        let drained = self.replace(old, prepared).await?;
-        Ok(Swapped { from, to, generation: old.number + 1, drained })
-    }
-
-    /// Lets another component serve. Says whether all calls of the old one ended.
-    async fn replace(&self, old: &Arc<Generation<X>>, prepared: Prepared) -> Result<bool> {
-        let drain = self.host.options.limits.drain;
-        if X::is_one(&old.description) {
-            let ended = tokio::time::timeout(drain, old.end_streams()).await;
-            let _no_streams = ended.map_err(|_| {
-                Error::new(ErrorKind::Timeout, "the writers of the old generation did not end in time")
-            })?;
-            self.swap_owner(old, prepared).await?;
-            self.remember(old);
-            return Ok(true);
-        }
-        let new = self.start(prepared, old, None).await?;
-        self.put_in_place(old, new);
-        self.remember(old);
-        let ended = tokio::time::timeout(drain, old.end_streams()).await.is_ok();
-        Ok(Arc::clone(old).retire().await && ended)
-    }
-
-    /// Keeps a component that served, for the day on which its successor is quarantined.
-    fn remember(&self, old: &Generation<X>) {
-        if self.host.options.supervision.remedy == Remedy::LastGood && !old.watched.is_quarantined() {
-            *self.last_good() = Some(old.prepared());
-        }
-    }
-
-    fn last_good(&self) -> std::sync::MutexGuard<'_, Option<Prepared>> {
-        self.last_good.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// Puts the component back that served before a quarantined one, where the rules ask for it and one is known. Says whether
-    /// another component serves now. It needs a runtime: a caller without one is refused, and the next may have it.
-    ///
-    /// # Cancel safety
-    /// Either component serves; what was dropped half way is not tried again.
-    #[cold]
-    async fn recover(&self, failed: &Arc<Generation<X>>) -> bool {
-        let wanted = self.host.options.supervision.remedy == Remedy::LastGood;
-        let has_runtime = tokio::runtime::Handle::try_current().is_ok();
-        if !wanted || !failed.watched.is_quarantined() || !has_runtime {
-            return false;
-        }
-        let _one_at_a_time = self.swapping.lock().await;
-        if self.current.load().number != failed.number {
-            return true;
-        }
-        let Some(good) = self.last_good().take() else { return false };
-        let (from, to) = (failed.digest.as_str(), good.digest.clone());
-        let put_back = match self.host.supervisor.check(&self.host.engine, &to) {
-            Ok(()) => self.replace(failed, good).await,
-            Err(refused) => Err(refused),
-        };
-        match put_back {
-            Ok(drained) => {
-                tracing::warn!(
-                    plugin = self.name(),
-                    from,
-                    to,
-                    drained,
-                    "the last good component serves again"
-                );
-                true
-            }
-            Err(error) => {
-                tracing::error!(plugin = self.name(), from, to, %error, "the last good component can't be put back");
-                false
-            }
-        }
-    }
-
-    /// The swap of a plugin that owns its data: with a short pause, so that never two instances have it.
-    async fn swap_owner(&self, old: &Arc<Generation<X>>, prepared: Prepared) -> Result<()> {
-        if old.has_handoff() && !prepared.has_handoff {
-            return Err(Error::unsupported(
-                "the plugin's state is in its memory, and the new component has no `handoff` to take it over",
-            )
-            .with("plugin", self.name()));
-        }
-        let mut paused = old.pause().await?;
-        let snapshot = match &mut paused.instance {
-            // Dropped here, `paused` gives the instance back; a trapped one is found so at its next call.
-            Some(instance) if instance.has_handoff() => match instance.save().await {
-                Err(error) if old.watched.is_quarantined() => {
-                    tracing::warn!(plugin = self.name(), %error, "the quarantined component hands nothing over");
-                    None
-                }
-                saved => saved?,
-            },
-            _ => None,
-        };
-        paused.instance = None;
-        match self.start(prepared, old, snapshot.clone()).await {
-            Ok(new) => {
-                // Closed before the new one serves, so that never both can be called; the other way round with `current`,
-                // so that whoever finds the old one closed finds another.
-                let new = Arc::new(new);
-                self.current.store(Arc::clone(&new));
-                new.watched.take_over(Some(&old.watched));
-                paused.close();
-                new.serve();
-                Ok(())
-            }
-            Err(error) => match paused.restart(snapshot).await {
-                Ok(()) => Err(error),
-                Err(worse) => {
-                    tracing::error!(plugin = self.name(), %worse, "the old generation could not be started again");
-                    Err(error.with("and then", worse))
-                }
-            },
-        }
-    }
-
-    fn put_in_place(&self, old: &Generation<X>, new: Generation<X>) {
-        let new = Arc::new(new);
-        self.current.store(Arc::clone(&new));
+    /// Lets a generation serve, in place of the current one.
+    pub(crate) fn put_in_place(&self, new: Arc<Generation<X>>) {
+        self.last.fetch_max(new.number, Ordering::Relaxed);
+        let old = self.current.swap(Arc::clone(&new));
         new.serve();
         new.watched.take_over(Some(&old.watched));
     }
 
-    async fn start(
-        &self,
-        prepared: Prepared,
-        old: &Generation<X>,
-        snapshot: Option<bytes::Bytes>,
-    ) -> Result<Generation<X>> {
-        let new = Generation::start(&self.host, prepared, old.number + 1, snapshot).await?;
-        X::check_successor(&old.description, &new.description)?;
-        Ok(new)
+    /// Lets a generation serve in place of one that is paused. That one is closed before the new one serves, so that never
+    /// both can be called; the other way round with `current`, so that whoever finds the old one closed finds another.
+    pub(crate) fn replace(&self, paused: Paused<X>, new: &Arc<Generation<X>>) {
+        self.last.fetch_max(new.number, Ordering::Relaxed);
+        let old = self.current.swap(Arc::clone(new));
+        new.watched.take_over(Some(&old.watched));
+        paused.close();
+        new.serve();
     }
 }
 

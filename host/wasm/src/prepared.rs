@@ -31,9 +31,15 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads a component; nothing of it is compiled yet, unless it was before.
-    pub(crate) async fn read(engine: &Arc<Engine>, source: &Source, options: &PluginOptions) -> Result<Read> {
-        let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, options.sha256.clone());
+    /// Reads a component, which must have the digest `pin` if there is one; nothing of it is compiled yet, unless it was
+    /// before.
+    pub(crate) async fn read(
+        engine: &Arc<Engine>,
+        source: &Source,
+        options: &PluginOptions,
+        pin: Option<&str>,
+    ) -> Result<Read> {
+        let (from, limit, pin) = (source.clone(), options.limits.component_bytes_max, pin.map(str::to_owned));
         let engine = Arc::clone(engine);
         let reading = move || engine.compiler().read(engine.wasmtime(), &from, limit, pin.as_deref());
         tokio::task::spawn_blocking(reading)

@@ -39,7 +39,18 @@ pub(crate) trait Request<X: Exports>: Send {
     /// Refuses what is past the plugin's declaration or the contract: guests are spared it, and need not be trusted to
     /// refuse it.
     fn fits(&self, description: &X::Description) -> Result<()>;
-    /// What goes in; asked for once, just before the call.
+    /// The same request once more, where it can be repeated: in the generation before, while a new one is on probation.
+    fn again(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+    /// What of it a new generation can be asked, too, before it serves; of reads alone.
+    fn probe(&self) -> Option<X::Probe> {
+        None
+    }
+    /// What goes in; asked for just before the call.
     fn params(&mut self) -> Self::Params<'_>;
     /// Checks and converts the answer; an error of kind `plugin` costs the instance.
     fn check(

@@ -264,31 +264,35 @@ fn home_slot() -> usize {
     home
 }
 
-/// The seat that a generation keeps for itself: its first instance, until a slot takes it; and the one that answers the
-/// streams which a swap left to the old generation.
+/// The seats that a generation keeps for itself: those that are warm before it serves, until a slot takes them; and those
+/// that answer what a swap left to the old generation, its streams and what is repeated in it.
 pub(crate) struct Aside<X: Exports>(Mutex<Spare<X>>);
 
 struct Spare<X: Exports> {
-    seat: Option<Box<Seat<X>>>,
+    seats: Vec<Box<Seat<X>>>,
     is_closed: bool,
 }
 
 impl<X: Exports> Aside<X> {
     pub(crate) fn new(first: Box<Seat<X>>) -> Self {
-        Self(Mutex::new(Spare { seat: Some(first), is_closed: false }))
+        Self(Mutex::new(Spare { seats: vec![first], is_closed: false }))
     }
 
     pub(crate) fn take(&self) -> Option<Box<Seat<X>>> {
-        self.lock().seat.take()
+        self.lock().seats.pop()
     }
 
-    pub(crate) fn put(&self, seat: Option<Box<Seat<X>>>) {
-        self.lock().seat = seat;
+    /// Keeps more seats; a generation that is closed drops them.
+    pub(crate) fn put(&self, seats: impl IntoIterator<Item = Box<Seat<X>>>) {
+        let mut spare = self.lock();
+        if !spare.is_closed {
+            spare.seats.extend(seats);
+        }
     }
 
-    /// Drops the seat, once its call has ended, and takes no more calls.
+    /// Drops the seats, once the call of one has ended, and takes no more calls.
     pub(crate) fn close_blocking(&self) {
-        *self.lock() = Spare { seat: None, is_closed: true };
+        *self.lock() = Spare { seats: Vec::new(), is_closed: true };
     }
 
     /// As [`Seats::enter`]; none where the generation is closed.
@@ -298,17 +302,21 @@ impl<X: Exports> Aside<X> {
         run: impl FnOnce(&mut Seat<X>) -> (Result<T>, bool),
     ) -> Option<Result<T>> {
         let mut spare = self.lock();
-        let own = spare.seat.take();
-        (!spare.is_closed).then(|| use_seat(&mut spare.seat, own, fill, run))
+        if spare.is_closed {
+            return None;
+        }
+        let mut slot = None;
+        let own = spare.seats.pop();
+        let done = use_seat(&mut slot, own, fill, run);
+        spare.seats.extend(slot);
+        Some(done)
     }
 
     fn lock(&self) -> MutexGuard<'_, Spare<X>> {
         self.0.lock().unwrap_or_else(|poisoned| {
-            // As with a slot: the instance was in the middle of a call.
-            let mut guard = poisoned.into_inner();
-            guard.seat = None;
+            // The instance that was in the middle of a call was taken out for it, and is gone.
             self.0.clear_poison();
-            guard
+            poisoned.into_inner()
         })
     }
 }

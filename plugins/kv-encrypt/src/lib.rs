@@ -3,10 +3,14 @@
 //! Keys stay readable, so that ranges and prefixes work, and are authenticated with their values: a value that was
 //! changed, or moved to another key, is `corrupt` and never returned. `README.md` says what this does not protect from.
 //!
+//! Writes are under the current key, reads under the one that the value names. Nothing is encrypted anew on reading: that
+//! would be a write, with a new version, and whoever holds the version of before as a lease or for a condition would lose it.
+//!
 //! A store can't add to a number that it can't read. An addition is therefore done here, as a put that holds only if
 //! the entry is still of the version that was read; where the next store has no versions, there are no counters.
 
 mod cipher;
+mod ring;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +20,7 @@ use larder_sdk::kv::{
 };
 use larder_sdk::{Error, Result, Settings, export_kv_layer};
 
-use cipher::Cipher;
+use ring::KeyRing;
 
 /// How often an addition is tried again when somebody else wrote in between. Each time somebody else got further.
 const TRIES_MAX: u32 = 10_000;
@@ -24,14 +28,14 @@ const TRIES_MAX: u32 = 10_000;
 /// The plugin.
 #[derive(Debug)]
 pub struct KvEncrypt {
-    cipher: Cipher,
+    keys: KeyRing,
 }
 
 impl KvLayer for KvEncrypt {
     fn configure(mut settings: Settings) -> Result<Self> {
-        let cipher = Cipher::from_text(&settings.require("key")?)?;
+        let keys = KeyRing::configure(&mut settings)?;
         settings.finish()?;
-        Ok(Self { cipher })
+        Ok(Self { keys })
     }
 
     fn describe(&mut self, next: &dyn NextKv) -> Result<Description> {
@@ -39,7 +43,7 @@ impl KvLayer for KvEncrypt {
         let has_versions = description.features.contains(Features::VERSIONS);
         description.features.set(Features::COUNTERS, has_versions);
         description.max_value_bytes =
-            description.max_value_bytes.saturating_sub(cipher::OVERHEAD_BYTES as u32);
+            description.max_value_bytes.saturating_sub(self.keys.overhead_bytes() as u32);
         Ok(description)
     }
 
@@ -61,7 +65,7 @@ impl KvLayer for KvEncrypt {
         let mut page = next.scan(scan)?;
         if !scan.keys_only {
             for found in &mut page.entries {
-                found.entry.value = self.cipher.open(&found.key, std::mem::take(&mut found.entry.value))?;
+                found.entry.value = self.keys.open(&found.key, &found.entry.value)?;
             }
         }
         Ok(page)
@@ -73,7 +77,7 @@ impl KvLayer for KvEncrypt {
         for (at, Write { key, change }) in writes.into_iter().enumerate() {
             let change = match change {
                 Change::Put(Put { value, ttl_ms }) => {
-                    Change::Put(Put { value: self.cipher.seal(&key, &value)?, ttl_ms })
+                    Change::Put(Put { value: self.keys.seal(&key, &value)?, ttl_ms })
                 }
                 Change::Delete => Change::Delete,
                 Change::Add(delta) => {
@@ -101,7 +105,7 @@ struct Addition {
 
 impl KvEncrypt {
     fn open(&self, key: &str, entry: Entry) -> Result<Entry> {
-        Ok(Entry { value: self.cipher.open(key, entry.value)?, ..entry })
+        Ok(Entry { value: self.keys.open(key, &entry.value)?, ..entry })
     }
 
     /// Commits with the sums in the place of the additions, as long as nobody else writes the counters meanwhile.
@@ -160,7 +164,7 @@ impl KvEncrypt {
         }
         let sum = counter::add(current.as_ref().map(|entry| &*entry.value), addition.delta, key)?;
         let ttl_ms = current.and_then(|entry| entry.expires_in_ms);
-        let put = Put { value: self.cipher.seal(key, &counter::encode(sum))?, ttl_ms };
+        let put = Put { value: self.keys.seal(key, &counter::encode(sum))?, ttl_ms };
         Ok((sum, put, version.map_or(Expectation::Absent, Expectation::Version)))
     }
 

@@ -41,7 +41,7 @@ impl NextKv for Next {
     fn commit(&self, checks: &[Check], writes: &[Write]) -> Result<Vec<Outcome>> {
         if let Some(left) = self.intruders.get().checked_sub(1) {
             self.intruders.set(left);
-            let value = layer().cipher.seal(self.intruded_key, b"100")?;
+            let value = layer().keys.seal(self.intruded_key, b"100")?;
             let intruder =
                 Write { key: self.intruded_key.into(), change: Change::Put(Put { value, ttl_ms: None }) };
             self.table.borrow_mut().commit(&[], vec![intruder], 0)?;
@@ -157,4 +157,68 @@ fn a_missing_key_and_an_unknown_setting_are_refused() {
     assert!(
         matches!(refused, Err(Error::Invalid(text)) if text.contains("`cipher`") && !text.contains(&key))
     );
+}
+
+const NEW: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
+
+/// Layers of one rotation, in its order: the old key alone, both with the old one writing, both with the new one, the new alone.
+fn rotation() -> [KvEncrypt; 4] {
+    let old = "07".repeat(32);
+    let made = |settings: &[(&str, &str)]| {
+        let settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        KvEncrypt::configure(Settings::new(settings)).unwrap()
+    };
+    [
+        made(&[("key", &old)]),
+        made(&[("key", &old), ("key.new", NEW)]),
+        made(&[("key", &old), ("key.new", NEW), ("current", "new")]),
+        made(&[("key.new", NEW), ("current", "new")]),
+    ]
+}
+
+#[test]
+fn a_rotation_under_live_writes_loses_nothing_and_breaks_no_condition() {
+    let next = Next::default();
+    // Hosts are one step apart at most. Before the old key goes, all is written once while the new one is current.
+    for (one, other) in [(0, 1), (1, 2), (2, 2), (2, 3)] {
+        let mut layers = rotation();
+        for round in 0..20 {
+            let (writer, reader) = if round % 2 == 0 { (one, other) } else { (other, one) };
+            let text = format!("{one}-{other}-{round}");
+            layers[writer].commit(&next, vec![], vec![put("k", &text, None), add("n", 1)]).unwrap();
+            let entry = layers[reader].get(&next, "k").unwrap().unwrap();
+            assert_eq!(entry.value, text.as_bytes());
+            // Reading is no write: a condition on the version still holds, whoever reads in between.
+            layers[writer].get(&next, "k").unwrap();
+            let check = Check { key: "k".into(), expect: Expectation::Version(entry.version) };
+            layers[reader].commit(&next, vec![check], vec![put("k", "conditional", Some(1_000))]).unwrap();
+            assert_eq!(layers[writer].get(&next, "k").unwrap().unwrap().value, b"conditional");
+        }
+    }
+    let mut layers = rotation();
+    assert_eq!(layers[3].get(&next, "n").unwrap().unwrap().value, b"80");
+}
+
+#[test]
+fn a_key_removed_too_early_is_named_by_every_way_of_reading_and_gives_all_back_when_it_returns() {
+    let next = Next::default();
+    let mut layers = rotation();
+    layers[0].commit(&next, vec![], vec![put("a", "1", None), put("n", "5", None)]).unwrap();
+    layers[2].commit(&next, vec![], vec![put("b", "2", None)]).unwrap();
+    let denied =
+        |error: Error| assert!(matches!(error, Error::Denied(text) if text.contains("setting `key`")));
+    let early = &mut layers[3];
+    denied(early.get(&next, "a").unwrap_err());
+    denied(early.get_many(&next, &["b".into(), "a".into()]).unwrap_err());
+    denied(
+        early
+            .scan(&next, &Scan { start: String::new(), end: None, limit: 10, keys_only: false })
+            .unwrap_err(),
+    );
+    denied(early.commit(&next, vec![], vec![add("n", 1)]).unwrap_err());
+    assert_eq!(early.get(&next, "b").unwrap().unwrap().value, b"2");
+    assert_eq!(layers[2].get(&next, "a").unwrap().unwrap().value, b"1");
+    assert_eq!(layers[2].commit(&next, vec![], vec![add("n", 1)]).unwrap(), [Outcome::Added(6)]);
+    assert_eq!(layers[3].get(&next, "n").unwrap().unwrap().value, b"6");
 }

@@ -71,6 +71,25 @@ impl Settings {
         Err(Error::invalid(format!("the setting `{name}` is one of: {}", words.join(", "))))
     }
 
+    /// The settings whose names begin with `prefix`, by the rest of their names and in the order of it.
+    ///
+    /// ```
+    /// # use larder_sdk::Settings;
+    /// let mut settings = Settings::from([("key.b", "2"), ("current", "b"), ("key.a", "1")]);
+    /// assert_eq!(settings.take_below("key."), [("a".into(), "1".into()), ("b".into(), "2".into())]);
+    /// ```
+    pub fn take_below(&mut self, prefix: &'static str) -> Vec<(String, String)> {
+        self.known.push(prefix);
+        let (taken, left): (Vec<_>, _) =
+            std::mem::take(&mut self.entries).into_iter().partition(|(name, _)| name.starts_with(prefix));
+        self.entries = left;
+        let rest =
+            |(name, value): (String, String)| (name.chars().skip(prefix.chars().count()).collect(), value);
+        let mut below: Vec<(String, String)> = taken.into_iter().map(rest).collect();
+        below.sort();
+        below
+    }
+
     /// Refuses what was not taken.
     ///
     /// # Errors

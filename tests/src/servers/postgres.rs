@@ -1,6 +1,6 @@
 //! PostgreSQL: a server of its own for a test, that can be killed and started again on the same port and data.
 //!
-//! Making a data folder takes seconds, so one is made per process, and copied for each server. The server refuses to
+//! Making a data folder takes seconds, so one is made per target folder, and copied for each server. The server refuses to
 //! run as root; as root it is run as `postgres`, the user that its package makes.
 
 use std::{
@@ -53,7 +53,7 @@ impl Postgres {
         let template = TEMPLATE.as_ref().map_err(Clone::clone)?;
         let folder = folder()?;
         let data = folder.path().join("data");
-        copy(&template.path().join("data"), &data)?;
+        copy(template, &data)?;
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let port = free_port()?;
         let process = serve(folder.path(), port, &settings)?;
@@ -122,8 +122,19 @@ pub fn url(port: u16) -> String {
     format!("postgres://{SUPERUSER}:{PASSWORD}@127.0.0.1:{port}/{DATABASE}")
 }
 
-/// The data folder that others are copied from.
-static TEMPLATE: LazyLock<Result<TempDir, String>> = LazyLock::new(|| {
+/// Counted up where the lines below make another data folder than before.
+const TEMPLATE_EDITION: u32 = 1;
+
+/// The data folder that others are copied from. It stays in the target folder, for the next process: as a temporary folder
+/// of a static it was never dropped, and each run left gigabytes behind.
+static TEMPLATE: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
+    let initdb = program("initdb")?;
+    // Another version of PostgreSQL, in another folder, does not read it.
+    let place: String = initdb.display().to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let kept = crate::target_dir().join(format!("postgres{place}-{TEMPLATE_EDITION}"));
+    if kept.is_dir() {
+        return Ok(kept);
+    }
     let folder = folder()?;
     let password = folder.path().join("password");
     fs::write(&password, PASSWORD).map_err(|error| said(&password, &error))?;
@@ -139,9 +150,18 @@ static TEMPLATE: LazyLock<Result<TempDir, String>> = LazyLock::new(|| {
         "--no-sync".to_owned(),
     ];
     let log = folder.path().join("initdb.log");
-    let mut process = Process::start(&program("initdb")?, &arguments, folder.path(), &log, user())?;
+    let mut process = Process::start(&initdb, &arguments, folder.path(), &log, user())?;
     let status = process.wait().map_err(|error| format!("initdb: {error}"))?;
-    if status.success() { Ok(folder) } else { Err(format!("initdb failed; it said:\n{}", process.output())) }
+    if !status.success() {
+        return Err(format!("initdb failed; it said:\n{}", process.output()));
+    }
+    // Put in place whole, by a rename: several processes may be here at once, and the first one's counts.
+    let mine = tempfile::tempdir_in(crate::target_dir()).map_err(|error| error.to_string())?;
+    copy(&folder.path().join("data"), &mine.path().join("data"))?;
+    match fs::rename(mine.path().join("data"), &kept) {
+        Err(error) if !kept.is_dir() => Err(said(&kept, &error)),
+        _ => Ok(kept),
+    }
 });
 
 fn serve(folder: &Path, port: u16, settings: &[String]) -> Result<Process, String> {

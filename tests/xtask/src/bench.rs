@@ -21,11 +21,12 @@ enum Need {
 type Bench = (&'static str, &'static [Need]);
 
 /// Every bench.
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     ("plugin-call", &[Need::Plugins]),
     ("plugin-load", &[Need::Plugins]),
     ("file-kv", &[]),
     ("blob-plugin", &[Need::Plugins]),
+    ("swap-load", &[Need::Plugins]),
     ("redis-kv", &[Need::Server(Server::Redis)]),
     ("sql-kv", &[Need::Server(Server::Postgres)]),
     ("s3-blob", &[]),

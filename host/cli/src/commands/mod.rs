@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Migrate(migrate::Args),
     /// List the backends that are compiled in, and what they can do
     Backends(backends::Args),
-    /// Look at a plugin, and check whether it keeps the contract
+    /// Look at plugins, check whether they keep the contract, and swap them in a running host
     #[command(subcommand)]
     Plugin(plugin::Command),
 }

@@ -22,8 +22,6 @@ const LARGEST: usize = 4;
 const CALLERS: usize = 64;
 /// Bytes of the large blob: several parts, whatever their size, so that it has to stream.
 const BLOB_BYTES: usize = 24 << 20;
-/// Bytes of the large blob of a component that takes none in parts: the most that the contract hands over in one call.
-const WHOLE_BYTES: usize = 8 << 20;
 
 pub(super) async fn kv(subject: &Subject) -> Section {
     let mut section = Section::new(SECTION);
@@ -114,8 +112,8 @@ async fn callers(store: &KvPlugin) -> Found {
 
 async fn large_blob(store: &BlobPlugin) -> Found {
     let operator = store.operator();
-    let in_parts = operator.info().capability().write_can_multi;
-    let length = if in_parts { BLOB_BYTES } else { WHOLE_BYTES };
+    // One that takes no parts says how much it takes at once.
+    let length = operator.info().capability().write_total_max_size.unwrap_or(BLOB_BYTES).min(BLOB_BYTES);
     let bytes: bytes::Bytes = (0..=u8::MAX).cycle().take(length).collect::<Vec<u8>>().into();
     operator.write("large", bytes.clone()).await.map_err(|e| e.to_string())?;
     let read = operator.read("large").await.map_err(|e| e.to_string())?.to_bytes();

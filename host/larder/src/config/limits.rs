@@ -102,6 +102,9 @@ fn count(table: &Table<'_>, key: &str) -> Result<Option<u32>> {
     Ok(table.number(key, u64::from(u32::MAX))?.and_then(|n| u32::try_from(n).ok()))
 }
 
+/// Makes a section of its word.
+type Make = fn() -> OnFailureSection;
+
 /// Reads `on_failure` of a store.
 pub(super) fn on_failure(table: &Table<'_>) -> Result<Option<OnFailureSection>> {
     if table.text_instead("on_failure").is_none() {
@@ -110,7 +113,7 @@ pub(super) fn on_failure(table: &Table<'_>) -> Result<Option<OnFailureSection>> 
             None => Err(inner.refuse("fallback", "missing: the store that answers instead".to_owned())),
         });
     }
-    let words: [(&str, fn() -> OnFailureSection); 3] = [
+    let words: [(&str, Make); 3] = [
         ("fail", || OnFailureSection::Fail),
         ("miss", || OnFailureSection::Miss),
         ("last-good", || OnFailureSection::LastGood),

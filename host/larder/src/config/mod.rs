@@ -15,6 +15,7 @@
 //! assert!(error.message().contains("`bucket`"));
 //! ```
 
+mod control;
 mod environment;
 mod limits;
 mod origin;
@@ -26,6 +27,7 @@ mod reference;
 mod remote;
 mod sections;
 mod stores;
+mod swap;
 mod table;
 mod units;
 
@@ -38,12 +40,14 @@ use larder_core::{Error, Result};
 use serde_json::Value;
 
 pub use self::{
+    control::ControlSection,
     environment::Environment,
     limits::{LimitsSection, OnFailureSection, SupervisionSection},
     origins::HttpSection,
     remote::{RedisSection, S3Section, SqlSection},
     sections::{CacheSection, FileSection, PersistenceSection, StorageSection},
     stores::{AccessSection, FolderSection, GrantsSection, PluginSection, StoreKind, StoreSection},
+    swap::{ShadowSection, SwapSection},
 };
 pub(crate) use self::{
     origin::Origin,
@@ -55,8 +59,8 @@ pub(crate) use self::{
 use self::{parse::Format, table::Table};
 
 /// The keys of the top level: the seed's three sections, then larder's own.
-pub(crate) const SECTIONS: [&str; 6] =
-    ["storage", "cache", "persistence", "stores", "plugins", "plugin_cache"];
+pub(crate) const SECTIONS: [&str; 7] =
+    ["storage", "cache", "persistence", "stores", "plugins", "plugin_cache", "control"];
 
 /// Largest configuration file in bytes: far above what a person writes, far below what hurts.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -84,6 +88,8 @@ pub struct Config {
     pub stores: BTreeMap<String, StoreSection>,
     /// WebAssembly plugins by name. A plugin's name can stand wherever a backend is named.
     pub plugins: BTreeMap<String, PluginSection>,
+    /// Where the running host can be asked; nowhere if there is no such section.
+    pub control: Option<ControlSection>,
     /// The folder where compiled plugins are kept, or `off`. Where it is not given, the user's own folder for such
     /// things, if the environment names one.
     pub plugin_cache: Option<String>,
@@ -181,7 +187,8 @@ impl Config {
         let (storage, cache, persistence) = sections::read(&root)?;
         let (stores, plugins) = stores::read(&root)?;
         let plugin_cache = root.text_or_off("plugin_cache")?;
-        Ok(Self { storage, cache, persistence, stores, plugins, plugin_cache, origin, environment })
+        let control = control::read(&root)?;
+        Ok(Self { storage, cache, persistence, stores, plugins, control, plugin_cache, origin, environment })
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     redact::redact,
     reference::Text,
     remote::{self, RedisSection, S3Section, SqlSection},
+    swap::{self, SWAP, SwapSection},
     table::Table,
 };
 use crate::backends;
@@ -126,6 +127,8 @@ pub struct PluginSection {
     pub supervision: SupervisionSection,
     /// `auto`, `inline` or `fiber`.
     pub mode: Option<String>,
+    /// How it is swapped.
+    pub swap: SwapSection,
 }
 
 // A literal setting may be a secret.
@@ -139,6 +142,7 @@ impl fmt::Debug for PluginSection {
             .field("limits", &self.limits)
             .field("supervision", &self.supervision)
             .field("mode", &self.mode)
+            .field("swap", &self.swap)
             .finish()
     }
 }
@@ -218,7 +222,7 @@ const STORE: [&str; 17] = [
     "cleanup_interval",
     "on_failure",
 ];
-const PLUGIN: [&str; 7] = ["path", "sha256", "settings", "grants", "limits", "supervision", "mode"];
+const PLUGIN: [&str; 8] = ["path", "sha256", "settings", "grants", "limits", "supervision", "mode", "swap"];
 const GRANTS: [&str; 5] = ["folders", "env", "secrets", "tcp", "http"];
 const FOLDER: [&str; 3] = ["path", "as", "access"];
 
@@ -323,6 +327,7 @@ fn plugin(table: &Table<'_>) -> Result<PluginSection> {
         limits,
         supervision,
         mode: table.text("mode")?,
+        swap: table.table("swap", &SWAP, swap::read)?.unwrap_or_default(),
     })
 }
 

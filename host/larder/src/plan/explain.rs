@@ -30,6 +30,10 @@ impl fmt::Display for Plan {
             writeln!(f, "\nplugin {name}, from {}", self.origin.of(&format!("plugins.{name}")))?;
             explain_plugin(f, plugin)?;
         }
+        if let Some(address) = &self.control {
+            writeln!(f, "\ncontrol, from {}", self.origin.of("control"))?;
+            writeln!(f, "  listens        at {address}, for who may use it")?;
+        }
         if !self.warnings.is_empty() {
             writeln!(f, "\nwarnings")?;
         }
@@ -117,6 +121,7 @@ fn explain_plugin(f: &mut fmt::Formatter<'_>, plugin: &PluginPlan) -> fmt::Resul
     for limit in &plugin.limits_shown {
         writeln!(f, "  limit          {limit}")?;
     }
+    explain_swap(f, plugin)?;
     writeln!(
         f,
         "  called         {}",
@@ -126,4 +131,18 @@ fn explain_plugin(f: &mut fmt::Formatter<'_>, plugin: &PluginPlan) -> fmt::Resul
             CallMode::Fiber => "on a fiber",
         }
     )
+}
+
+fn explain_swap(f: &mut fmt::Formatter<'_>, plugin: &PluginPlan) -> fmt::Result {
+    if !plugin.swap.canary {
+        writeln!(f, "  swap           without a self-test")?;
+    }
+    match plugin.swap.probation {
+        Some(time) => writeln!(f, "  swap           can be returned from for {}", show_duration(time))?,
+        None => writeln!(f, "  swap           can't be returned from")?,
+    }
+    if plugin.watch {
+        writeln!(f, "  swap           when the file changes")?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod backend;
 mod compiled;
+mod control;
 mod explain;
 mod failure;
 mod folders;
@@ -21,10 +22,10 @@ mod wants;
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use larder_core::{Error, Result};
-use larder_wasm::{HttpGrant, PluginLimits, SupervisionRules, TcpGrant};
+use larder_wasm::{HttpGrant, PluginLimits, SupervisionRules, SwapOptions, TcpGrant};
 
 pub(crate) use self::{backend::Backend, failure::OnFailure, guards::Guards, requires::Requirements};
-pub use self::{compiled::compiled_folder, wants::Comparison};
+pub use self::{compiled::compiled_folder, control::ControlAddress, wants::Comparison};
 use crate::config::{AccessSection, Config, Origin, StoreKind, nearest};
 
 /// Name of the store that `persistence.state_backend` keeps.
@@ -47,6 +48,7 @@ pub struct Plan {
     pub(crate) default_kv: Option<String>,
     pub(crate) default_blobs: Option<String>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) control: Option<ControlAddress>,
 }
 
 /// A store and what stands in front of it.
@@ -91,6 +93,9 @@ pub(crate) struct PluginPlan {
     /// What of both was configured, in words.
     pub(crate) limits_shown: Vec<String>,
     pub(crate) mode: CallMode,
+    pub(crate) swap: SwapOptions,
+    /// Whether it is swapped when its file changes.
+    pub(crate) watch: bool,
 }
 
 /// A folder that a plugin may use.
@@ -125,6 +130,7 @@ impl Config {
             default_kv: None,
             default_blobs: None,
             warnings: Vec::new(),
+            control: control::plan(self)?,
         };
         stores::plan(self, &mut plan)?;
         folders::check(&plan)?;
@@ -145,6 +151,19 @@ impl Plan {
     /// without effect.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.warnings.iter().map(String::as_str)
+    }
+
+    /// Where the host of this plan can be asked, if anywhere.
+    pub fn control(&self) -> Option<&ControlAddress> {
+        self.control.as_ref()
+    }
+
+    /// The same plan, of a host that cannot be asked and watches no files: for a short look beside one that runs.
+    #[must_use]
+    pub fn in_passing(mut self) -> Self {
+        self.control = None;
+        self.plugins.values_mut().for_each(|plugin| plugin.watch = false);
+        self
     }
 
     /// The same plan with only these stores, and nothing that the others need.

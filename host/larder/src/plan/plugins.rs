@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use larder_core::{Error, Result};
-use larder_wasm::{Remedy, TcpGrant};
+use larder_wasm::{Remedy, ShadowOptions, SwapOptions, TcpGrant};
 
 use super::{
     CallMode, FolderPlan, OnFailure, Plan, PluginPlan, backend::is_reserved, failure, limits, origins,
 };
-use crate::config::{Config, PluginSection, Text};
+use crate::config::{Config, PluginSection, ShadowSection, SwapSection, Text};
 
 pub(super) fn plan(config: &Config) -> Result<BTreeMap<String, PluginPlan>> {
     config
@@ -30,6 +30,22 @@ pub(super) fn warn(plan: &mut Plan) {
             ));
         }
     }
+}
+
+fn swap(section: &SwapSection) -> SwapOptions {
+    let mut options = SwapOptions::default();
+    options.canary = section.canary.unwrap_or(options.canary);
+    options.probation = match section.probation {
+        None => options.probation,
+        Some(none) if none.is_zero() => None,
+        some => some,
+    };
+    let ShadowSection { one_in, reads, time } = section.shadow;
+    let usual = ShadowOptions::default();
+    let reads = reads.unwrap_or(usual.reads_max);
+    options.shadow = (reads > 0)
+        .then(|| ShadowOptions::new(one_in.unwrap_or(usual.one_in), reads, time.unwrap_or(usual.time_max)));
+    options
 }
 
 /// Tells the plugins of stores that take the last good component to keep it.
@@ -60,6 +76,12 @@ impl Reading<'_> {
         let (limits, mut limits_shown) = limits::limits(&section.limits, &refuse)?;
         let (supervision, shown) = limits::supervision(&section.supervision, &refuse)?;
         limits_shown.extend(shown);
+        if section.swap.watch && section.sha256.is_some() {
+            let message =
+                "a pinned plugin is swapped by hand, with the new digest; leave out `sha256` or this"
+                    .to_owned();
+            return Err(self.refuse("swap.watch", message));
+        }
         Ok(PluginPlan {
             path: self.config.origin.resolve(&path),
             sha256: self.digest(section.sha256.as_deref())?,
@@ -73,6 +95,8 @@ impl Reading<'_> {
             supervision,
             limits_shown,
             mode: self.mode(section.mode.as_deref())?,
+            swap: swap(&section.swap),
+            watch: section.swap.watch,
         })
     }
 

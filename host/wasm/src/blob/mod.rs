@@ -13,32 +13,37 @@ mod pieces;
 mod read;
 mod request;
 mod service;
+mod shadow;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod write;
 
 use std::{fmt, sync::Arc};
 
-use larder_core::{Error, Result};
+use larder_core::{Clock, Error, Result};
 use opendal::{Builder, Operator, raw::Service};
 
 pub(crate) use self::{convert::BlobDescription, error::from_operator};
-use self::{request::Describe, service::BlobService};
+use self::{request::Describe, service::BlobService, shadow::BlobProbe};
 use crate::{
     bindings::blob::{BlobExports, BlobFuncs, Features, Instances},
     blob_import::NextBlob,
     engine::Engine,
+    generation::Generation,
     inspect::World,
     instance::{Exports, Instance, Loader},
+    job::Caller,
     lift::{Calls, Contract, Lifted, not_lifted},
     options::PluginOptions,
-    plugin::{Plugin, Swapped},
+    plugin::Plugin,
     prepared::Style,
     request::Health,
     source::Source,
     standard::Objects,
     state::State,
     supervision::PluginReport,
+    swap::{ReadySwap, Scratch, SwapOptions, Swappable, Swapped, Tried},
     usage::{Measure, Usage},
 };
 
@@ -80,13 +85,41 @@ impl BlobPlugin {
         Operator::new(ready).expect("a service that is there already")
     }
 
-    /// Puts another component in the place of the current one, on the same settings and grants, once the writers that it
-    /// began have ended. A failed step leaves the current one serving.
+    /// Puts another component in the place of the current one, on the same settings and grants, as the options that every
+    /// swap has say: tried out, warm, and on probation afterwards. No call is lost and none sees two generations. A failed
+    /// step leaves the current one serving. Writers stay with the generation that began them.
     ///
     /// # Errors
-    /// As [`KvPlugin::swap`](crate::KvPlugin::swap).
+    /// As [`Self::load`]; `unsupported` where the new component can do less than the old; `plugin` where it fails its
+    /// self-test or answers reads otherwise than the old; `timeout` where calls in flight did not end.
     pub async fn swap(&self, source: &Source) -> Result<Swapped> {
-        self.0.swap(source).await
+        self.swap_with(source, &SwapOptions::default()).await
+    }
+
+    /// The same with other options.
+    ///
+    /// # Errors
+    /// As [`Self::swap`].
+    pub async fn swap_with(&self, source: &Source, options: &SwapOptions) -> Result<Swapped> {
+        self.prepare_swap(source, options).await?.finish().await
+    }
+
+    /// Does all of a swap that changes nothing yet, so that several plugins can be swapped together or not at all.
+    ///
+    /// # Errors
+    /// As [`Self::swap`].
+    pub async fn prepare_swap(&self, source: &Source, options: &SwapOptions) -> Result<ReadySwap> {
+        ReadySwap::prepare(&self.0, source, options).await
+    }
+
+    /// Waits until no generation is on probation: it has passed, or the one before serves again. Cancel safe.
+    pub async fn settled(&self) {
+        self.0.settled().await;
+    }
+
+    /// Whether a generation is on probation.
+    pub fn is_on_probation(&self) -> bool {
+        self.0.is_on_probation()
     }
 
     /// Asks the plugin whether the service behind it is usable.
@@ -124,7 +157,7 @@ impl BlobPlugin {
         self.0.release();
     }
 
-    /// The number of the generation that serves, from 1 on.
+    /// The number of the generation that serves, from 1 on. A number is given once: after a return it is a lower one.
     pub fn generation(&self) -> u64 {
         self.0.current().number
     }
@@ -185,6 +218,7 @@ impl BlobExports {
 impl Exports for BlobExports {
     type Description = BlobDescription;
     type Next = Arc<NextBlob>;
+    type Probe = BlobProbe;
 
     fn load(loader: &mut Loader<'_>, contract: &Contract) -> wasmtime::Result<Self> {
         Ok(match contract {
@@ -224,6 +258,49 @@ impl Exports for BlobExports {
             return Err(Error::unsupported("the new component takes smaller blobs than the old"));
         }
         Ok(())
+    }
+}
+
+impl Swappable for BlobExports {
+    type Answer = shadow::BlobAnswer;
+    type CleanUp = trial::CleanUp;
+
+    #[expect(clippy::expect_used, reason = "a store in memory has nothing that could be wrong")]
+    fn scratch_next(_: Arc<dyn Clock>) -> Self::Next {
+        let memory = Operator::new(opendal::services::Memory::default()).expect("a store in memory opens");
+        Arc::new(NextBlob::new(memory))
+    }
+
+    async fn try_out(
+        caller: &mut Caller<'_, Self>,
+        about: &BlobDescription,
+        scratch: &Scratch,
+    ) -> Result<Tried> {
+        trial::try_out(caller, about, scratch).await
+    }
+
+    async fn clean_up(caller: &mut Caller<'_, Self>, scratch: &Scratch) -> Result<()> {
+        trial::clean_up(caller, scratch).await
+    }
+
+    fn cleaner(scratch: Scratch) -> trial::CleanUp {
+        trial::CleanUp(scratch)
+    }
+
+    async fn ask(generation: &Arc<Generation<Self>>, probe: &BlobProbe) -> Result<shadow::BlobAnswer> {
+        shadow::answer(generation, probe).await
+    }
+
+    fn difference(
+        about: (&BlobDescription, &BlobDescription),
+        old: &shadow::BlobAnswer,
+        new: &shadow::BlobAnswer,
+    ) -> Option<&'static str> {
+        shadow::difference(about, old, new)
+    }
+
+    fn name(probe: &BlobProbe) -> (&'static str, &str) {
+        ("read", &probe.0)
     }
 }
 

@@ -9,6 +9,7 @@ use opendal::{Metadata, raw::Timestamp};
 use super::{
     convert::BlobDescription,
     request::{Read, Stat},
+    shadow::BlobProbe,
 };
 use crate::{
     bindings::blob::BlobExports,
@@ -26,6 +27,7 @@ const PIECE_BYTES: u32 = file_read::READ_BYTES_MAX as u32;
 const PIECES_MAX: u32 = 2;
 
 /// What is read next.
+#[derive(Clone)]
 pub(super) struct Pieces {
     pub(super) path: Arc<str>,
     pub(super) offset: u64,
@@ -76,6 +78,14 @@ impl Job<BlobExports> for Pieces {
     // What the operator passes on was checked against the same description.
     fn fits(&self, _: &BlobDescription) -> Result<()> {
         Ok(())
+    }
+
+    fn again(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+
+    fn probe(&self) -> Option<BlobProbe> {
+        Some(BlobProbe(self.path.clone()))
     }
 
     async fn run(mut self, caller: &mut Caller<'_, BlobExports>) -> Result<Run> {

@@ -7,7 +7,10 @@ use larder_core::{Error, Result};
 use opendal::{Metadata, raw::oio};
 use wasmtime::component::TypedFunc;
 
-use super::convert::{self, BlobDescription, PAGE_ENTRIES_MAX};
+use super::{
+    convert::{self, BlobDescription, PAGE_ENTRIES_MAX},
+    shadow::BlobProbe,
+};
 use crate::{
     bindings::{
         Answer,
@@ -27,6 +30,7 @@ macro_rules! request {
     (
         $request:ty, $operation:literal, $access:ident, $func:ident: $params:ty => $wit:ty,
         |$self:ident| $make:expr, |$checked:ident, $answer:ident| -> $output:ty $check:block
+        $(, $probe:expr)?
     ) => {
         impl Request<BlobExports> for $request {
             type Params<'p> = $params;
@@ -51,6 +55,16 @@ macro_rules! request {
             fn fits(&self, _: &BlobDescription) -> Result<()> {
                 Ok(())
             }
+
+            $(
+                fn again(&self) -> Option<Self> {
+                    Some(self.clone())
+                }
+
+                fn probe(&self) -> Option<BlobProbe> {
+                    $probe(self)
+                }
+            )?
 
             fn params(&mut self) -> $params {
                 let $self = self;
@@ -79,14 +93,17 @@ request!(
     |_this, wit| -> WitDescription { Ok(wit) }
 );
 
+#[derive(Clone)]
 pub(super) struct Stat(pub(super) Arc<str>);
 
 request!(
     Stat, "stat", Reads, stat: (Arc<str>,) => Option<WitMetadata>,
     |this| (this.0.clone(),),
-    |_this, wit| -> Option<Metadata> { wit.map(convert::metadata).transpose() }
+    |_this, wit| -> Option<Metadata> { wit.map(convert::metadata).transpose() },
+    |this: &Stat| Some(BlobProbe(this.0.clone()))
 );
 
+#[derive(Clone)]
 pub(super) struct Read {
     pub(super) path: Arc<str>,
     pub(super) offset: u64,
@@ -103,9 +120,11 @@ request!(
             }
             _ => Ok(wit),
         }
-    }
+    },
+    |this: &Read| Some(BlobProbe(this.path.clone()))
 );
 
+#[derive(Clone)]
 pub(super) struct List {
     pub(super) prefix: Arc<str>,
     pub(super) cursor: Option<Arc<str>>,
@@ -122,7 +141,8 @@ request!(
             return Err(broken("the plugin's cursor does not go forward".to_owned()));
         }
         Ok((convert::page(wit, &this.prefix, this.last.as_deref())?, next))
-    }
+    },
+    |_: &List| None
 );
 
 pub(super) struct DeleteMany(pub(super) Vec<Arc<str>>);

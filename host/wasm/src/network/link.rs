@@ -101,11 +101,14 @@ fn connect(
     }
 }
 
+/// What a connection is read from and written to.
+type Streams = (Resource<DynInputStream>, Resource<DynOutputStream>);
+
 /// The streams of a connection, with their bytes counted.
 fn connected(
     mut store: StoreContextMut<'_, State>,
     (socket,): (Resource<TcpSocket>,),
-) -> Result<(Answer<(Resource<DynInputStream>, Resource<DynOutputStream>)>,)> {
+) -> Result<(Answer<Streams>,)> {
     let state = store.data_mut();
     let Some(guard) = state.guard.clone() else { return Ok((Err(ErrorCode::AccessDenied),)) };
     let (input, output) = match state.sockets().finish_connect(socket) {

@@ -16,7 +16,7 @@ use larder_core::Error;
 
 use self::record::NotCalled;
 pub(crate) use self::{
-    attention::Attention,
+    attention::{Attention, Reason},
     record::Registry,
     watched::{Supervisor, Watched},
 };

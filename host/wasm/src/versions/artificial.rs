@@ -117,6 +117,9 @@ const SCAN_ENTRIES_MAX: usize = 3;
 /// Value and version.
 type OldEntry = (Bytes, u64);
 type Answer<T> = (Result<T, OldError>,);
+/// Key and entry.
+type OldRow = (Arc<str>, OldEntry);
+type RangeParams = (Arc<str>, Option<Arc<str>>, u32);
 type WriteParams = (Arc<str>, OldExpectation, Option<OldChange>);
 
 /// The functions of `lifecycle` and `kv`.
@@ -125,7 +128,7 @@ pub(crate) struct Kv {
     health: TypedFunc<(), Answer<()>>,
     describe: TypedFunc<(), Answer<OldDescription>>,
     get: TypedFunc<(&'static str,), Answer<Option<OldEntry>>>,
-    scan: TypedFunc<(Arc<str>, Option<Arc<str>>, u32), Answer<Vec<(Arc<str>, OldEntry)>>>,
+    scan: TypedFunc<RangeParams, Answer<Vec<OldRow>>>,
     write: TypedFunc<WriteParams, Answer<Option<OldOutcome>>>,
 }
 

@@ -11,6 +11,7 @@ pub(super) fn run(tally: &mut Tally, install: Install) -> Outcome {
         // Every folder has its line here; one that has none is a failure, and not passed over.
         let outcome = match name.as_str() {
             "fetcher" => fetcher(),
+            "testing-a-fetcher" => testing_a_fetcher(),
             _ => Err(format!("examples/{name} is not run: add it to tests/xtask/src/suites/examples.rs")),
         };
         tally.count(outcome, &mut failures);
@@ -42,4 +43,9 @@ fn fetcher() -> Outcome {
         cargo::run(command.arg("--tree").arg(&tree.folder).arg("--start").arg(&tree.start))?;
     }
     Ok(())
+}
+
+/// Its tests are the example. The whole workspace is selected, so that nothing is compiled with other features.
+fn testing_a_fetcher() -> Outcome {
+    cargo::run(&mut cargo::cargo(&["test", "--workspace", "--test", "fetcher"]))
 }

@@ -57,7 +57,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<(), Failure> {
     let places = places::read(place, &args)?;
     places.plan.check_migration(&places.source, &places.target)?;
     places.plan.check_source(&places.source)?;
-    let host = Host::open(places.plan).await?;
+    let host = Host::open(places.plan.in_passing()).await?;
     let mut bar = Bar::new();
     let options = options(&args, bar.is_shown());
     let done =

@@ -2,20 +2,28 @@
 
 use larder::{Host, PluginReport, PluginStatus};
 
+use super::control::Control;
 use crate::{args::Place, failure::Failure, open, output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    control: Control,
     /// Print JSON, one plugin a line
     #[arg(long)]
     json: bool,
 }
 
-/// Opens the host of the configuration, so that each plugin has started and answered.
+/// Asks the host that runs, where one can be asked; else opens one, so that each plugin has started and answered.
 pub(super) async fn run(place: &Place, args: &Args) -> Result<(), Failure> {
-    let host = Host::open(open::config(place)?.plan()?).await?;
-    let listed = host.plugins().list();
-    host.close().await?;
+    let listed = if args.control.is_meant(place)? {
+        args.control.client(place)?.list().await?
+    } else {
+        let host = Host::open(open::config(place)?.plan()?.in_passing()).await?;
+        let listed = host.plugins().list();
+        host.close().await?;
+        listed
+    };
     listed.iter().try_for_each(|status| print(status, args))
 }
 
