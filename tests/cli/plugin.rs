@@ -107,7 +107,7 @@ fn the_whole_suite_runs_over_a_component() {
     for (name, setting) in [("kv-memory", None), ("blob-folder", Some("folder=/data"))] {
         let file = plugin(name);
         let file = file.to_str().unwrap();
-        let mut arguments = vec!["plugin", "check", file, "--json"];
+        let mut arguments = vec!["plugin", "check", file, "--json", "--quick"];
         if let Some(setting) = setting {
             arguments.extend(["--setting", setting]);
         }
@@ -115,6 +115,28 @@ fn the_whole_suite_runs_over_a_component() {
         assert_eq!(run.code, 0, "{}{}", run.text(), run.err);
         let report: Value = serde_json::from_str(&run.text()).unwrap();
         assert!(report["cases"].as_array().unwrap().len() > 20, "{report}");
+        let sections: Vec<_> = report["sections"].as_array().unwrap().iter().map(|s| &s["name"]).collect();
+        assert_eq!(sections, ["hostile inputs", "limits", "leak"], "{report}");
+    }
+}
+
+/// A call in three is a `get`, so a thousand calls lose 6 MB.
+#[test]
+fn a_component_that_keeps_a_little_of_each_call_does_not_hold() {
+    let file = plugin("kv-hostile");
+    let run = Larder::new().run(&[
+        "plugin",
+        "check",
+        file.to_str().unwrap(),
+        "--quick",
+        "--setting",
+        "get=leak",
+        "--setting",
+        "amount=16",
+    ]);
+    assert_eq!(run.code, 1, "{}{}", run.text(), run.err);
+    for part in ["peak of an instance's memory", "FAILED an instance's memory", "are no leak", "1 do not"] {
+        assert!(run.text().contains(part), "no `{part}` in:\n{}", run.text());
     }
 }
 

@@ -55,6 +55,11 @@ impl Budget {
         self.ticks_left > 0
     }
 
+    /// What all linear memories have together, in bytes. They never shrink, so it is also the most there ever was.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
     /// Which limit was hit, if one was.
     pub(crate) fn exceeded(&self) -> Option<Exceeded> {
         self.exceeded

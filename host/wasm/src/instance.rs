@@ -20,6 +20,7 @@ use crate::{
     request::Request,
     state::{State, store},
     supervision::Watched,
+    usage::Usage,
 };
 
 /// The functions of the interface that makes a plugin what it is: `kv` or `blob`.
@@ -357,6 +358,12 @@ impl<X: Exports> Instance<X> {
 
     pub(crate) fn clock_now(&self) -> larder_core::Timestamp {
         self.store.data().clock.now()
+    }
+
+    /// What the instance holds now.
+    pub(crate) fn usage(&mut self) -> Usage {
+        let state = self.store.data_mut();
+        Usage { memory_bytes: state.budget.memory_bytes(), handles: state.handles() }
     }
 
     /// Whether a call trapped: the store can't be entered again.

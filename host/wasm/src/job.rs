@@ -8,6 +8,7 @@ use crate::{
     engine::TICK,
     instance::{Access, Exports, Instance},
     request::Request,
+    usage::Usage,
 };
 
 /// One request, or several that belong together. A plugin with a folder runs a job on a blocking thread, so what needs
@@ -103,6 +104,11 @@ impl<'i, X: Exports> Caller<'i, X> {
     /// The time, as the instance sees it.
     pub(crate) fn clock_now(&self) -> larder_core::Timestamp {
         self.instance.clock_now()
+    }
+
+    /// What the instance holds now; calls nothing.
+    pub(crate) fn usage(&mut self) -> Usage {
+        self.instance.usage()
     }
 
     /// Whether the instance can be called again.

@@ -44,6 +44,7 @@ mod standard;
 mod state;
 mod supervision;
 mod swap;
+mod usage;
 mod versions;
 mod wants;
 
@@ -60,4 +61,5 @@ pub use supervision::{LastError, PluginReport, PluginState, Remedy, SupervisionR
 pub use swap::{
     Audit, AuditRecord, ReadySwap, ShadowOptions, SwapGroup, SwapOptions, SwapStep, Swapped, SwitchedSwap,
 };
+pub use usage::Usage;
 pub use wants::{Want, WantKind};

@@ -150,6 +150,11 @@ impl State {
         &mut self.table
     }
 
+    /// What the guest holds of the host: streams, files, timers, sockets.
+    pub(crate) fn handles(&mut self) -> usize {
+        self.table.iter_mut().count()
+    }
+
     /// Forgets what the call before used of the network and was refused.
     #[inline]
     pub(crate) fn arm_network(&self) {

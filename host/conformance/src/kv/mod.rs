@@ -49,6 +49,7 @@ mod random;
 mod stage;
 
 use case::Failure;
+pub use random::Random;
 use stage::Stage;
 
 /// A backend under test.

@@ -44,6 +44,7 @@ use crate::{
     state::State,
     supervision::PluginReport,
     swap::{ReadySwap, Scratch, SwapOptions, Swappable, Swapped, Tried},
+    usage::{Measure, Usage},
 };
 
 /// A component as a blob store. Cheap to clone; the clones share its instances.
@@ -132,6 +133,17 @@ impl BlobPlugin {
     /// Whether its calls are refused now, because its component is in a back-off or in quarantine.
     pub fn is_refusing(&self) -> bool {
         self.0.is_refusing()
+    }
+
+    /// What an instance holds now. It is one of them: of a plugin with several it says nothing about the others.
+    ///
+    /// # Errors
+    /// As of any call that does not get an instance.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn usage(&self) -> Result<Usage> {
+        self.0.run(Measure).await
     }
 
     /// How the plugin does: whether it is called, what its calls came to, what waits.

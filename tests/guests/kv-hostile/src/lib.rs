@@ -6,7 +6,7 @@
 //! | setting | meaning |
 //! |---|---|
 //! | `after` | so many calls of each function are answered honestly first (0) |
-//! | `amount` | milliseconds of `slow`, millions of rounds of `busy`, MiB of `oversized` (1,000; 50; 9) |
+//! | `amount` | milliseconds of `slow`, millions of rounds of `busy`, MiB of `oversized`, KiB of `leak` (1,000; 50; 9; 1) |
 //! | `instances` | `one` or `many`, as which it describes itself (`one`) |
 //! | `once` | a file: there already, it traps while it is configured; else it makes it |
 //! | `fill` | so many entries `key-0`, `key-1`… of 100 bytes are there from the start (0) |

@@ -26,6 +26,8 @@ pub(crate) enum Misdeed {
     EatMemory,
     /// Calls itself until the stack ends.
     DeepRecursion,
+    /// Keeps `amount` KiB (1) of each call for good.
+    Leak,
     /// Takes handles of the host until there are none.
     Hoard,
     /// Sleeps.
@@ -68,12 +70,13 @@ pub(crate) enum Misdeed {
 
 impl Misdeed {
     /// The words of the settings.
-    pub(crate) const WORDS: [(&str, Self); 24] = [
+    pub(crate) const WORDS: [(&str, Self); 25] = [
         ("trap", Self::Trap),
         ("trap-after", Self::TrapAfter),
         ("loop", Self::Loop),
         ("eat-memory", Self::EatMemory),
         ("deep-recursion", Self::DeepRecursion),
+        ("leak", Self::Leak),
         ("hoard", Self::Hoard),
         ("slow", Self::Slow),
         ("busy", Self::Busy),
@@ -107,6 +110,10 @@ impl Misdeed {
                 loop {
                     eaten.push(black_box(vec![1; 1 << 20]));
                 }
+            }
+            Self::Leak => {
+                let kib = usize::try_from(amount.unwrap_or(1)).unwrap_or(1);
+                black_box(Vec::<u8>::leak(vec![1; kib << 10]));
             }
             Self::DeepRecursion => _ = descend(0),
             Self::Hoard => {

@@ -1,11 +1,12 @@
 //! `larder plugin check`.
 
-use std::path::PathBuf;
+use std::{io::IsTerminal as _, path::PathBuf, sync::Arc};
 
 use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use larder::{
     Environment, HttpGrant, Mode, Source, TcpGrant,
-    check::{CheckOptions, check_plugin},
+    check::{CheckOptions, LEAK_CALLS, OnProgress, QUICK_CALLS, check_plugin},
     compiled_folder,
 };
 
@@ -36,6 +37,12 @@ pub(crate) struct Args {
     /// Seed of everything random; a report names it, and the same seed replays it
     #[arg(long)]
     seed: Option<u64>,
+    /// Calls of the search for leaks, after its warm-up
+    #[arg(long, value_name = "N", default_value_t = LEAK_CALLS, value_parser = clap::value_parser!(u64).range(1..))]
+    calls: u64,
+    /// Search for leaks with few calls: finds the coarse ones alone
+    #[arg(long, conflicts_with = "calls")]
+    quick: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -61,17 +68,23 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     };
     options.seed = args.seed.unwrap_or(options.seed);
     options.compiled = compiled_folder(&Environment::of_process());
-    let report = check_plugin(Source::file(&args.file), options).await?;
+    options.calls = if args.quick { QUICK_CALLS } else { args.calls };
+    let bar = bar(options.calls);
+    options.on_progress = bar.clone().map(shown_on);
+    let report = check_plugin(Source::file(&args.file), options).await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let report = report?;
     if args.json {
         let json = serde_json::to_string(&report).map_err(std::io::Error::other)?;
         output::line(json)?;
     } else {
         output::line(report.to_string().trim_end())?;
-        let failed = report.failed().count();
-        let held = report.cases.len() - failed;
+        let (cases, failed) = report.tally();
+        let held = cases - failed;
         output::line(format_args!(
-            "{held} of {} cases hold{}",
-            report.cases.len(),
+            "{held} of {cases} cases hold{}",
             match failed {
                 0 => String::new(),
                 failed => format!(", {failed} do not"),
@@ -79,4 +92,22 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         ))?;
     }
     if report.holds() { Ok(()) } else { Err(Failure::CheckFailed) }
+}
+
+/// The progress of the search for leaks, where somebody can see it.
+fn bar(calls: u64) -> Option<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let bar = ProgressBar::with_draw_target(Some(calls), ProgressDrawTarget::stderr());
+    if let Ok(style) =
+        ProgressStyle::with_template("searching for leaks  {bar:30} {human_pos}/{human_len} {eta} left")
+    {
+        bar.set_style(style);
+    }
+    Some(bar)
+}
+
+fn shown_on(bar: ProgressBar) -> OnProgress {
+    Arc::new(move |done, _| bar.set_position(done))
 }

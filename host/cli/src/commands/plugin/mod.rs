@@ -22,7 +22,7 @@ pub(crate) enum Command {
     List(list::Args),
     /// Print what a component is and what it asks for; runs nothing of it
     Inspect(inspect::Args),
-    /// Run the whole conformance suite over a component and print what holds and what does not
+    /// Hold everything against a component: the conformance suite, hostile inputs, limits, a search for leaks
     Check(check::Args),
     /// Put another component in the place of a plugin of a running host, while its calls go on
     Swap(swap::Args),
