@@ -1,7 +1,7 @@
 //! Everything that can be held against a component from outside: what a backend author runs after each change.
 //!
-//! First the conformance suite, then three sections of larder's own: [hostile inputs](hostile) (what a caller or a
-//! configuration should not send and will), [limits] (the largest work within the ordinary budget), and [leak] (what an
+//! First the conformance suite, then three sections of larder's own: hostile inputs (what a caller or a
+//! configuration should not send and will), limits (the largest work within the ordinary budget), and a leak (what an
 //! instance holds after many calls). Each case gets a new instance over nothing: an empty scratch folder, which the
 //! component may use under a name of its own, and a clock that the suite turns. A layer stands in front of memory.
 
